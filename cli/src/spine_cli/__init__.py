@@ -1,0 +1,1 @@
+"""The spine command: composes all services in one process, or talks to the API."""

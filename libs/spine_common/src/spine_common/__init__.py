@@ -1,0 +1,1 @@
+"""Market Spine's shared library: every floor below the services."""

@@ -1,0 +1,1 @@
+"""Answers to the framework's ports, named by the technology they use."""

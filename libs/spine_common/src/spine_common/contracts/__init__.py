@@ -1,0 +1,1 @@
+"""The published language: messages as they travel, and the names of the roads they take."""

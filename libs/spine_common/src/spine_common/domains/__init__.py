@@ -1,0 +1,1 @@
+"""What the data means: one folder a domain, declarations and pure functions over frames."""

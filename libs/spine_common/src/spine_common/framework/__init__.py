@@ -1,0 +1,1 @@
+"""How work is ordered, run and recorded; knows ports, not infrastructure."""

@@ -1,0 +1,1 @@
+"""What the framework asks of the world; the adapters answer."""

@@ -1,0 +1,41 @@
+"""The database is the truth: its rooms commit together or not at all."""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from spine_common.framework.ports.data import Captures, Evidence, Manifest, Tables
+from spine_common.framework.ports.ledger import Ledger, Outbox
+
+
+class Transaction(Protocol):
+    """One transaction: all of its rooms commit together or not at all."""
+
+    ledger: Ledger
+    outbox: Outbox
+    captures: Captures
+    manifest: Manifest
+    tables: Tables
+    evidence: Evidence
+
+    async def now(self) -> datetime:
+        """Return the database's time, UTC."""
+
+
+class Database(Protocol):
+    """Where the truth is kept."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a writing transaction; it commits when the block ends and rolls back if it raises.
+
+        Raises ``DatabaseUnavailable`` when the database does not answer.
+        """
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction that only reads."""
+
+    async def check(self) -> None:
+        """Raise ``DatabaseUnavailable`` unless the database answers and its schema is current."""
+
+    async def close(self) -> None:
+        """Give every connection back."""
