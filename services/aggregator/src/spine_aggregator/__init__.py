@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The aggregator: runs the calculations over a normalized capture."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The dead-letter service: stores poison messages and decides on retries."""

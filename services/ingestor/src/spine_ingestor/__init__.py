@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The ingestor: turns a publication into an immutable capture."""

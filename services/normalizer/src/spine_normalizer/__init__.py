@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The normalizer: turns a capture's raw lines into valid rows and rejects."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The scheduler: emits partition commands when they are due."""

@@ -9,7 +9,7 @@ import polars as pl
 from spine_common.core.calc import Calc, CalcCatalog
 from spine_common.core.dataset import Dataset
 from spine_common.core.partition import PartitionKind
-from spine_common.core.pipeline import Pipeline
+from spine_common.core.pipeline import Pipeline, Stage
 from spine_common.core.quality import QualityCheck
 from spine_common.core.source import RawCapture, SourceFile
 
@@ -48,6 +48,12 @@ class Domain:
     def catalog(self) -> CalcCatalog:
         """The domain's calcs by name and version."""
         return CalcCatalog(self.calcs)
+
+    def versions(self, stage: Stage) -> frozenset[str]:
+        """Return the names of a stage's work for one capture, as the manifest lists it."""
+        if stage is Stage.AGGREGATE:
+            return frozenset(calc.versioned_name for calc in self.catalog.current())
+        return frozenset({"v1"})
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:

@@ -167,6 +167,12 @@ class NotCancellable(SpineError):
     code = "NOT_CANCELLABLE"
 
 
+class PipelineFailed(SpineError):
+    """A plain pipeline reported an error."""
+
+    code = "PIPELINE_FAILED"
+
+
 class InvariantViolated(SpineError):
     """A promise about the numbers does not hold; nothing was written."""
 

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from spine_common.framework.ports.data import Captures, Evidence, Manifest, Tables
+from spine_common.framework.ports.deadletters import DeadLetters
 from spine_common.framework.ports.ledger import Ledger, Outbox
+from spine_common.framework.ports.queries import Queries
 
 
 class Transaction(Protocol):
@@ -17,6 +19,8 @@ class Transaction(Protocol):
     manifest: Manifest
     tables: Tables
     evidence: Evidence
+    dead_letters: DeadLetters
+    queries: Queries
 
     async def now(self) -> datetime:
         """Return the database's time, UTC."""

@@ -42,6 +42,8 @@ class OutboxRow:
     outbox_id: int
     message: Message
     execution_id: ExecutionId | None
+    claim_token: str
+    """Proves the lease: a row put back meanwhile has lost it and is not marked sent."""
 
 
 class Ledger(Protocol):
@@ -58,8 +60,8 @@ class Ledger(Protocol):
     ) -> Execution:
         """Append the next event of a locked execution; ``IllegalTransition`` if it can't be."""
 
-    async def record_queued(self, execution_ids: Sequence[ExecutionId]) -> None:
-        """Append ``queued`` to those of the executions that still wait to be sent."""
+    async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
+        """Append ``queued`` to those executions whose present attempt is among the rows sent."""
 
     async def lock(self, execution_id: ExecutionId) -> Locked | None:
         """Lock the execution's row for the rest of the transaction; None if there is none."""
@@ -106,10 +108,10 @@ class Outbox(Protocol):
     async def claim(self, *, limit: int, lease: float) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
 
-    async def extend(self, outbox_ids: Sequence[int], lease: float) -> None:
+    async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:
         """Lengthen the lease of rows still being published."""
 
-    async def release(self, outbox_ids: Sequence[int], *, delay: float) -> None:
+    async def release(self, rows: Sequence[OutboxRow], *, delay: float) -> None:
         """Give rows back, due again ``delay`` seconds from now."""
 
     async def mark_sent(self, rows: Sequence[OutboxRow]) -> None:

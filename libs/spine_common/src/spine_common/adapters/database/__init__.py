@@ -1,0 +1,1 @@
+"""The database port on SQLAlchemy Core: SQLite through aiosqlite, PostgreSQL through asyncpg."""

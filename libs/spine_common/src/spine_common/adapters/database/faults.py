@@ -1,0 +1,50 @@
+"""Which of a driver's complaints mean that the database is away, and which are ours."""
+
+import re
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from spine_common.core.errors import DatabaseUnavailable, SpineError
+
+# SQLSTATE classes: connection, transaction rollback, resources, intervention, system error.
+_AWAY_CLASSES = ("08", "40", "53", "57", "58")
+_AWAY_STATES = ("25006", "55P03", "25P03")  # read-only after a failover; lock or idle timeout
+_NO_TABLE = re.compile(r"no such table|relation .* does not exist", re.IGNORECASE)
+_SQLITE_AWAY = re.compile(
+    r"database is locked|unable to open|disk I/O|disk is full|readonly database", re.IGNORECASE
+)
+FAULTS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class SchemaMissing(SpineError):
+    """The database has not been migrated."""
+
+    code = "SCHEMA_MISSING"
+
+
+def translate(error: BaseException) -> BaseException:
+    """Return what ``error`` means in our words, or itself when it is a bug of ours."""
+    if _NO_TABLE.search(str(error)):
+        return SchemaMissing("The database has no schema yet.", remedy="Run `spine db migrate`.")
+    if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
+        return _away(error)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return _away(error)
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    if state and (state[:2] in _AWAY_CLASSES or state in _AWAY_STATES):
+        return _away(error)
+    if isinstance(error, DBAPIError) and _SQLITE_AWAY.search(str(error.orig)):
+        return _away(error)
+    return error
+
+
+def lost_its_node(error: BaseException) -> bool:
+    """Whether the pool's connections lead to a node that takes no writes any more."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) == "25006"
+
+
+def _away(error: BaseException) -> DatabaseUnavailable:
+    said = str(getattr(error, "orig", error)) or type(error).__name__
+    return DatabaseUnavailable(f"The database does not answer as it should: {said}")

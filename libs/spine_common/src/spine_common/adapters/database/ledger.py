@@ -1,0 +1,221 @@
+"""Executions and their events: every change is an event, and the row is its fold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from spine_common.adapters.database.statements import insert_into
+from spine_common.adapters.database.tables import execution_events, executions
+from spine_common.adapters.database.types import db_now, seconds_until
+from spine_common.core.errors import FenceLost
+from spine_common.core.execution import (
+    OPEN,
+    Event,
+    EventType,
+    Execution,
+    Status,
+    apply,
+    open_execution,
+)
+from spine_common.core.ids import ExecutionId, Fence, command_message_id
+from spine_common.core.pipeline import Lane, Stage, TriggerSource
+from spine_common.framework.ports.ledger import Locked, NewExecution, OutboxRow
+
+_FOLDED = [c for c in executions.c if c.name not in {"lease_owner", "lease_until"}]
+_ALWAYS_OPEN = executions.c.status.in_([status.value for status in OPEN])
+
+
+def to_execution(row: Row[Any]) -> Execution:
+    """Read an execution from its row."""
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    fields = {column.name: values[column.name] for column in _FOLDED}
+    return Execution(
+        **{
+            **fields,
+            "stage": Stage(fields["stage"]),
+            "lane": Lane(fields["lane"]),
+            "trigger_source": TriggerSource(fields["trigger_source"]),
+            "status": Status(fields["status"]),
+        }
+    )
+
+
+def to_event(row: Row[Any]) -> Event:
+    """Read an event from its row."""
+    return Event(ExecutionId(row.execution_id), row.seq, EventType(row.type), row.at, row.payload)
+
+
+def _columns(execution: Execution) -> dict[str, Any]:
+    return {name: value for name, value in asdict(execution).items() if name != "execution_id"}
+
+
+class SqlLedger:
+    """The ledger's room in one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def submit(self, new: NewExecution) -> tuple[Execution, bool]:
+        """Record an execution, or return the open one with the same logical key."""
+        payload = {k: v for k, v in asdict(new).items() if k != "execution_id"}
+        at = await self._now()
+        event = Event(new.execution_id, 1, EventType.SUBMITTED, at, payload)
+        execution = open_execution(event)
+        # Waits for a concurrent submit of the same key, then sees it: no second open execution.
+        insertion = insert_into(self._connection, executions).on_conflict_do_nothing()
+        inserted = await self._connection.execute(
+            insertion.values(asdict(execution)).returning(executions.c.execution_id)
+        )
+        if inserted.first() is None:
+            return await self._existing(new), False
+        await self._append(event)
+        return execution, True
+
+    async def _existing(self, new: NewExecution) -> Execution:
+        same = or_(
+            executions.c.execution_id == new.execution_id,
+            (executions.c.logical_key == new.logical_key) & _ALWAYS_OPEN,
+        )
+        found = (await self._connection.execute(select(executions).where(same))).first()
+        if found is None:
+            # It ended between our INSERT and this SELECT; the caller's whole step runs again.
+            raise FenceLost(f"The open execution of {new.logical_key} ended just now.")
+        return to_execution(found)
+
+    async def record(
+        self, execution: Execution, type_: EventType, payload: Mapping[str, Any] | None = None
+    ) -> Execution:
+        """Append the next event of a locked execution."""
+        at = await self._now()
+        return await self._advance(execution, type_, payload or {}, at)
+
+    async def _advance(
+        self, execution: Execution, type_: EventType, payload: Mapping[str, Any], at: datetime
+    ) -> Execution:
+        event = Event(execution.execution_id, execution.seq + 1, type_, at, payload)
+        after = apply(execution, event)
+        changed = await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id == execution.execution_id)
+            .where(executions.c.seq == execution.seq)
+            .values(_columns(after))
+        )
+        if changed.rowcount != 1:
+            raise FenceLost(f"Execution {execution.execution_id} has moved on from #{event.seq}.")
+        await self._append(event)
+        return after
+
+    async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
+        """Append ``queued`` to those executions whose present attempt is among the rows sent."""
+        waiting = [Status.PENDING.value, Status.RETRY_SCHEDULED.value]
+        messages = {row.message.message_id for row in sent}
+        rows = await self._connection.execute(
+            select(executions)
+            .where(executions.c.execution_id.in_([row.execution_id for row in sent]))
+            .where(executions.c.status.in_(waiting))
+            .order_by(executions.c.execution_id)  # one order of locking: no deadlock
+            .with_for_update()
+        )
+        for execution in map(to_execution, rows.all()):
+            if command_message_id(execution.execution_id, execution.attempt) in messages:
+                await self.record(execution, EventType.QUEUED)
+
+    async def lock(self, execution_id: ExecutionId) -> Locked | None:
+        """Lock the execution's row for the rest of the transaction."""
+        left = seconds_until(executions.c.lease_until).label("lease_seconds_left")
+        found = await self._connection.execute(
+            select(executions, left)
+            .where(executions.c.execution_id == execution_id)
+            .with_for_update()
+        )
+        row = found.first()
+        if row is None:
+            return None
+        return Locked(to_execution(row), float(row.lease_seconds_left or 0))
+
+    async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
+        """Lease the locked execution from now, database time."""
+        await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id == execution_id)
+            .values(lease_owner=owner, lease_until=db_now(seconds))
+        )
+
+    async def release(self, execution_id: ExecutionId) -> None:
+        """Drop the lease of the locked execution."""
+        await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id == execution_id)
+            .values(lease_owner=None, lease_until=None)
+        )
+
+    async def renew(self, execution_id: ExecutionId, fence: Fence, seconds: float) -> bool:
+        """Extend the lease; False when the fence has moved on or the execution has ended."""
+        renewed = await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id == execution_id)
+            .where(executions.c.fence == fence)
+            .where(executions.c.status == Status.RUNNING.value)
+            .values(lease_until=db_now(seconds))
+        )
+        return renewed.rowcount == 1
+
+    async def get(self, execution_id: ExecutionId) -> Execution | None:
+        """Return the execution as it stands."""
+        found = await self._connection.execute(
+            select(executions).where(executions.c.execution_id == execution_id)
+        )
+        row = found.first()
+        return None if row is None else to_execution(row)
+
+    async def events(self, execution_id: ExecutionId) -> list[Event]:
+        """Return the execution's events in sequence."""
+        rows = await self._connection.execute(
+            select(execution_events)
+            .where(execution_events.c.execution_id == execution_id)
+            .order_by(execution_events.c.seq)
+        )
+        return [to_event(row) for row in rows]
+
+    async def children(self, execution_id: ExecutionId) -> list[Execution]:
+        """Return the executions whose parent this is, oldest first."""
+        rows = await self._connection.execute(
+            select(executions)
+            .where(executions.c.parent_id == execution_id)
+            .order_by(executions.c.created_at, executions.c.execution_id)
+        )
+        return [to_execution(row) for row in rows]
+
+    async def recent(
+        self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50
+    ) -> list[Execution]:
+        """Return the newest executions first."""
+        query = select(executions).order_by(
+            executions.c.created_at.desc(), executions.c.execution_id.desc()
+        )
+        if status is not None:
+            query = query.where(executions.c.status == status)
+        if pipeline is not None:
+            query = query.where(executions.c.pipeline == pipeline)
+        rows = await self._connection.execute(query.limit(limit))
+        return [to_execution(row) for row in rows]
+
+    async def _append(self, event: Event) -> None:
+        await self._connection.execute(
+            insert(execution_events).values(
+                execution_id=event.execution_id,
+                seq=event.seq,
+                type=event.type.value,
+                at=event.at,
+                payload=dict(event.payload),
+            )
+        )
+
+    async def _now(self) -> datetime:
+        now = await self._connection.scalar(select(db_now()))
+        assert isinstance(now, datetime)  # noqa: S101 - narrows the driver's Any
+        return now

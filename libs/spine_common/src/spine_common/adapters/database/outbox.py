@@ -1,0 +1,126 @@
+"""Messages that leave with the transaction that wrote them; relays lease them by token."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from spine_common.adapters.database.statements import insert_into
+from spine_common.adapters.database.tables import outbox
+from spine_common.adapters.database.types import db_now, seconds_until
+from spine_common.contracts.message import Message
+from spine_common.core.ids import ExecutionId, MessageId
+from spine_common.framework.ports.ledger import OutboxRow
+
+
+def _to_row(row: Row[Any], token: str) -> OutboxRow:
+    message = Message(
+        message_id=MessageId(row.message_id),
+        type=row.type,
+        exchange=row.exchange,
+        routing_key=row.routing_key,
+        body=bytes(row.body),
+        headers=row.headers,
+    )
+    return OutboxRow(row.outbox_id, message, row.execution_id, token)
+
+
+class SqlOutbox:
+    """The outbox's room in one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(
+        self, message: Message, *, execution_id: ExecutionId | None = None, delay: float = 0.0
+    ) -> None:
+        """Put a message in, due ``delay`` seconds from now, database time."""
+        statement = insert_into(self._connection, outbox).values(
+            message_id=message.message_id,
+            type=message.type,
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            body=message.body,
+            headers=dict(message.headers),
+            execution_id=execution_id,
+            created_at=db_now(),
+            available_at=db_now(delay),
+        )
+        # A consumer can be faster than the relay's mark. Taking the token away from the relay
+        # that still holds the row keeps the row when the mark comes.
+        again = statement.on_conflict_do_update(
+            index_elements=["message_id"],
+            set_={"available_at": db_now(delay), "claimed_until": None, "claim_token": None},
+        )
+        await self._connection.execute(again)
+
+    async def claim(self, *, limit: int, lease: float) -> list[OutboxRow]:
+        """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
+        token = secrets.token_hex(8)
+        due = (
+            select(outbox.c.outbox_id)
+            .where(outbox.c.available_at <= db_now())
+            .where(or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < db_now()))
+            .order_by(outbox.c.outbox_id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        claimed = await self._connection.execute(
+            update(outbox)
+            .where(outbox.c.outbox_id.in_(due.scalar_subquery()))
+            .values(claimed_until=db_now(lease), claim_token=token)
+            .returning(outbox)
+        )
+        rows = (_to_row(row, token) for row in claimed.all())
+        return sorted(rows, key=lambda row: row.outbox_id)
+
+    async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:
+        """Lengthen the lease of rows still being published."""
+        for token, ids in _by_token(rows).items():
+            await self._connection.execute(
+                update(outbox)
+                .where(outbox.c.outbox_id.in_(ids), outbox.c.claim_token == token)
+                .values(claimed_until=db_now(lease))
+            )
+
+    async def release(self, rows: Sequence[OutboxRow], *, delay: float) -> None:
+        """Give rows back, due again ``delay`` seconds from now."""
+        for token, ids in _by_token(rows).items():
+            await self._connection.execute(
+                update(outbox)
+                .where(outbox.c.outbox_id.in_(ids), outbox.c.claim_token == token)
+                .values(claimed_until=None, claim_token=None, available_at=db_now(delay))
+            )
+
+    async def mark_sent(self, rows: Sequence[OutboxRow]) -> None:
+        """Remove rows the bus has taken."""
+        for token, ids in _by_token(rows).items():
+            await self._connection.execute(
+                delete(outbox).where(outbox.c.outbox_id.in_(ids), outbox.c.claim_token == token)
+            )
+
+    async def withdraw(self, execution_id: ExecutionId) -> int:
+        """Remove an execution's waiting command; return how many rows that was."""
+        gone = await self._connection.execute(
+            delete(outbox).where(outbox.c.execution_id == execution_id)
+        )
+        return gone.rowcount
+
+    async def depth(self) -> tuple[int, float]:
+        """Return how many rows wait, and how many seconds the oldest due one is late."""
+        latest = func.min(outbox.c.available_at)
+        found = await self._connection.execute(select(func.count(), latest).select_from(outbox))
+        count, _ = found.one()
+        late = await self._connection.scalar(
+            select(seconds_until(outbox.c.available_at)).order_by(outbox.c.available_at).limit(1)
+        )
+        return count, max(0.0, -float(late or 0.0))
+
+
+def _by_token(rows: Sequence[OutboxRow]) -> dict[str, list[int]]:
+    tokens: dict[str, list[int]] = {}
+    for row in rows:
+        tokens.setdefault(row.claim_token, []).append(row.outbox_id)
+    return tokens

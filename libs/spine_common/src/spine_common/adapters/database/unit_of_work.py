@@ -1,0 +1,91 @@
+"""One transaction over all rooms: it commits whole when its block ends, or not at all."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from spine_common.adapters.database.bulk import SqlTables
+from spine_common.adapters.database.captures import SqlCaptures
+from spine_common.adapters.database.deadletters import SqlDeadLetters
+from spine_common.adapters.database.engine import open_engine, writing
+from spine_common.adapters.database.evidence import SqlEvidence
+from spine_common.adapters.database.faults import FAULTS, lost_its_node, translate
+from spine_common.adapters.database.ledger import SqlLedger
+from spine_common.adapters.database.manifest import SqlManifest
+from spine_common.adapters.database.migrate import check_schema
+from spine_common.adapters.database.outbox import SqlOutbox
+from spine_common.adapters.database.queries import SqlQueries
+from spine_common.adapters.database.types import db_now
+from spine_common.framework.ports.data import Captures, Evidence, Manifest, Tables
+from spine_common.framework.ports.database import Transaction
+from spine_common.framework.ports.deadletters import DeadLetters
+from spine_common.framework.ports.ledger import Ledger, Outbox
+from spine_common.framework.ports.queries import Queries
+
+
+class SqlTransaction:
+    """The rooms of one connection's transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.ledger: Ledger = SqlLedger(connection)
+        self.outbox: Outbox = SqlOutbox(connection)
+        self.captures: Captures = SqlCaptures(connection)
+        self.manifest: Manifest = SqlManifest(connection)
+        self.tables: Tables = SqlTables(connection)
+        self.evidence: Evidence = SqlEvidence(connection)
+        self.dead_letters: DeadLetters = SqlDeadLetters(connection)
+        self.queries: Queries = SqlQueries(connection)
+
+    async def now(self) -> datetime:
+        """Return the database's time, UTC."""
+        return (await self._connection.execute(select(db_now()))).scalar_one()
+
+
+class SqlDatabase:
+    """The database port over one engine."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, application: str = "spine") -> None:
+        self._engine = open_engine(url, pool_size=pool_size, application=application)
+        self._writer = writing(self._engine)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a writing transaction."""
+        async with self._begin(self._writer) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that only reads."""
+        async with self._begin(self._engine) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def _begin(self, engine: AsyncEngine) -> AsyncIterator[SqlTransaction]:
+        try:
+            async with engine.begin() as connection:
+                transaction = SqlTransaction(connection)
+                # With asyncpg the transaction opens at SQLAlchemy's first own statement: a raw
+                # COPY before one would survive the rollback.
+                await transaction.now()
+                yield transaction
+        except FAULTS as error:
+            if lost_its_node(error):
+                await self._engine.dispose()
+            meaning = translate(error)
+            if meaning is error:
+                raise
+            raise meaning from error
+
+    async def check(self) -> None:
+        """Raise unless the database answers and its schema is current."""
+        async with self._begin(self._engine) as transaction:
+            await transaction._connection.run_sync(check_schema)  # noqa: SLF001 - our own class
+
+    async def close(self) -> None:
+        """Give every connection back."""
+        await self._engine.dispose()

@@ -1,0 +1,119 @@
+"""Settings become a platform: three URLs choose the adapters, everything else is the same."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from spine_common.adapters.bus.inprocess import InProcessBus
+from spine_common.adapters.bus.rabbit import RabbitBus
+from spine_common.adapters.database.unit_of_work import SqlDatabase
+from spine_common.adapters.sources.files import FileSources, upload
+from spine_common.adapters.storage.local import LocalStore
+from spine_common.bootstrap.migrate import declare_data_tables
+from spine_common.bootstrap.settings import Settings
+from spine_common.core.errors import InvalidParams
+from spine_common.framework.context import StageContext
+from spine_common.framework.dispatcher import Dispatcher
+from spine_common.framework.lease import LeaseTerms
+from spine_common.framework.ports.bus import Bus
+from spine_common.framework.ports.database import Database
+from spine_common.framework.ports.storage import Sources, Store
+from spine_common.framework.registry import Registry, discover
+from spine_common.framework.relay import Relay
+from spine_common.observability.metrics import Metrics, new_metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Every part a process may need, composed."""
+
+    settings: Settings
+    registry: Registry
+    database: Database
+    bus: Bus
+    store: Store
+    sources: Sources
+    relay: Relay
+    dispatcher: Dispatcher
+    metrics: Metrics
+    owner: str
+
+    @property
+    def context(self) -> StageContext:
+        """Return what stages may use."""
+        return StageContext(self.registry, self.database, self.store, self.sources)
+
+    @property
+    def terms(self) -> LeaseTerms:
+        """Return how long leases last here."""
+        chosen = self.settings
+        return LeaseTerms(
+            chosen.lease_seconds, chosen.heartbeat_seconds, chosen.stage_deadline_seconds
+        )
+
+    async def upload(self, path: Path | str) -> str:
+        """Put a file of the caller's into the object store; return its ``file_path``."""
+        return await upload(self.store, path)
+
+
+def build_platform(settings: Settings, service: str = "spine") -> Platform:
+    """Compose a platform; nothing connects yet."""
+    declare_data_tables()
+    registry = discover()
+    database = open_database(settings, service)
+    bus = open_bus(settings)
+    store = open_store(settings)
+    # In process a message is sent when it was handled: its lease lasts while the work does.
+    relay = Relay(database, bus, interval=settings.relay_interval_seconds)
+    return Platform(
+        settings=settings,
+        registry=registry,
+        database=database,
+        bus=bus,
+        store=store,
+        sources=FileSources(settings.file_roots, store),
+        relay=relay,
+        dispatcher=Dispatcher(registry, database, relay.nudge),
+        metrics=new_metrics(),
+        owner=f"{service}@{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+def open_database(settings: Settings, service: str = "spine") -> Database:
+    """Return the database the URL names."""
+    return SqlDatabase(settings.database_url, application=f"spine-{service}")
+
+
+def open_bus(settings: Settings) -> Bus:
+    """Return the broker's bus when there is a URL for one, else the one in process."""
+    if settings.rabbitmq_url is None:
+        return InProcessBus()
+    return RabbitBus(
+        settings.rabbitmq_url,
+        graceful_timeout=settings.shutdown_grace_seconds,
+        management_url=settings.rabbitmq_management_url,
+    )
+
+
+def open_store(settings: Settings) -> Store:
+    """Return the object store."""
+    if settings.storage_type != "local":
+        raise InvalidParams(
+            f"STORAGE_TYPE={settings.storage_type} is not offered by this release.",
+            remedy="Use STORAGE_TYPE=local and a folder all services share.",
+        )
+    return LocalStore(settings.storage_local_path)
+
+
+@asynccontextmanager
+async def open_platform(settings: Settings, service: str = "spine") -> AsyncIterator[Platform]:
+    """Compose a platform and close what it opened at the end."""
+    platform = build_platform(settings, service)
+    try:
+        yield platform
+    finally:
+        await platform.bus.close(settings.shutdown_grace_seconds)
+        await platform.database.close()

@@ -1,0 +1,23 @@
+"""What a service is: a name, the stages it runs, whether it handles dead letters, its web app."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp
+
+from spine_common.bootstrap.platform import Platform
+from spine_common.core.pipeline import Stage
+from spine_common.framework.stage import StageFunction
+from spine_common.observability.checks import Check
+
+AppFactory = Callable[[Platform, Mapping[str, Check]], ASGIApp]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process of the product, declared. ``app`` replaces the plain health app."""
+
+    name: str
+    stages: Mapping[Stage, StageFunction] = field(default_factory=dict)
+    dead_letters: bool = False
+    app: AppFactory | None = None

@@ -1,0 +1,117 @@
+"""A service as a process: start in any order, say when ready, stop without losing work."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import stamina
+import structlog
+from prometheus_client import CollectorRegistry
+
+from spine_common.bootstrap.consumers import check_consumers, start_consumers
+from spine_common.bootstrap.http import serving
+from spine_common.bootstrap.platform import Platform, open_platform
+from spine_common.bootstrap.service import Service
+from spine_common.bootstrap.settings import Settings, get_settings
+from spine_common.core.errors import BusUnavailable, SpineError
+from spine_common.observability.checks import Check
+from spine_common.observability.health import health_app
+from spine_common.observability.logs import configure_logging
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _State:
+    """Whether a process has all it needs; None of its consumers are started before that."""
+
+    expected_consumers: int | None = None
+    stopping: bool = False
+
+
+def serve(service: Service) -> None:
+    """Run a service until SIGTERM or SIGINT; the entry point of every service's process."""
+    settings = get_settings()
+    configure_logging(service.name, level=settings.log_level, log_format=settings.log_format)
+    asyncio.run(run_until_stopped([service], settings))
+
+
+async def run_until_stopped(services: Sequence[Service], settings: Settings) -> None:
+    """Run services in this process until a signal asks it to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(services, settings):
+        await stop.wait()
+        log.info("stopping", grace=settings.shutdown_grace_seconds)
+
+
+@asynccontextmanager
+async def running(services: Sequence[Service], settings: Settings) -> AsyncIterator[Platform]:
+    """Run services while the block runs: web app first, then connections, relay, consumers.
+
+    At the end deliveries stop, handlers get ``shutdown_grace_seconds``, and the relay gives back
+    what it has not sent.
+    """
+    name = services[0].name if len(services) == 1 else "spine"
+    grace = settings.shutdown_grace_seconds
+    state = _State()
+    async with open_platform(settings, name) as platform:
+        checks = _checks(platform, state)
+        app = next((s.app for s in services if s.app), None)
+        web = app(platform, checks) if app else health_app(checks, _registry(platform))
+        async with serving(web, settings.http_host, settings.http_port, grace=grace):
+            starting = asyncio.create_task(_start(platform, services, state), name="starting")
+            try:
+                yield platform
+            finally:
+                state.stopping = True
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+                await platform.bus.close(grace)
+                await platform.relay.stop(grace)
+
+
+async def _start(platform: Platform, services: Sequence[Service], state: _State) -> None:
+    """Wait for what we depend on, in any order; then consume and relay, for good."""
+    async for attempt in stamina.retry_context(
+        on=SpineError, attempts=None, timeout=None, wait_initial=0.5, wait_max=5.0
+    ):
+        with attempt:
+            await platform.database.check()
+            await platform.bus.connect()
+            await platform.bus.check()
+            await platform.store.check()
+    state.expected_consumers = await start_consumers(platform, services)
+    log.info("started", consumers=state.expected_consumers, owner=platform.owner)
+    await platform.relay.run()
+
+
+def _checks(platform: Platform, state: _State) -> Mapping[str, Check]:
+    async def consumers() -> None:
+        if state.stopping:
+            raise BusUnavailable("The process is stopping.")
+        if state.expected_consumers is None:
+            raise BusUnavailable("The process is still starting.")
+        check_consumers(platform, state.expected_consumers)
+
+    async def outbox() -> None:
+        async with platform.database.reading() as tx:
+            rows, age = await tx.outbox.depth()
+        platform.metrics.outbox_rows.set(rows)
+        platform.metrics.outbox_age.set(age)
+
+    return {
+        "database": platform.database.check,
+        "broker": platform.bus.check,
+        "storage": platform.store.check,
+        "consumers": consumers,
+        "outbox": outbox,
+    }
+
+
+def _registry(platform: Platform) -> CollectorRegistry | None:
+    return platform.metrics.registry if platform.settings.metrics_enabled else None

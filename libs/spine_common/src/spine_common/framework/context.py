@@ -1,0 +1,110 @@
+"""What a stage may use: its domain, the object store, the manifest, and a thread to compute in."""
+
+import asyncio
+import io
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+import polars as pl
+
+from spine_common.contracts.commands import Command
+from spine_common.core.capture import Capture
+from spine_common.core.domain import Domain
+from spine_common.core.errors import DependencyMissing
+from spine_common.core.ids import CaptureId
+from spine_common.core.pipeline import Stage
+from spine_common.core.source import SourceFile, sha256
+from spine_common.framework.ports.database import Database
+from spine_common.framework.ports.storage import Sources, Store
+from spine_common.framework.registry import Registry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def raw_key(digest: str) -> str:
+    """Return the object-store key of bytes as fetched."""
+    return f"raw/{digest}"
+
+
+def normalized_key(capture: CaptureId) -> str:
+    """Return the object-store key of a capture's valid rows."""
+    return f"normalized/{capture}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """The world as a stage sees it. It reads; the runner writes."""
+
+    registry: Registry
+    database: Database
+    store: Store
+    sources: Sources
+
+    def domain(self, command: Command) -> Domain:
+        """Return the command's domain."""
+        return self.registry.domain(command.domain)
+
+    async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a pure function in a thread, so that heartbeats go on meanwhile."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def keep_raw(self, source: SourceFile) -> str:
+        """Put a publication's bytes into the object store and return their key."""
+        key = raw_key(await self.compute(sha256, source.content))
+        if not await self.store.exists(key):
+            await self.store.put(key, source.content)
+        return key
+
+    async def read_raw(self, capture: Capture) -> SourceFile:
+        """Return the bytes a capture was made from, as they were fetched."""
+        return SourceFile(capture.source_name, await self.store.get(capture.raw_key))
+
+    async def keep_normalized(self, capture: Capture, frame: pl.DataFrame) -> None:
+        """Put a capture's valid rows into the object store as Parquet."""
+        content = await self.compute(_to_parquet, frame)
+        await self.store.put(normalized_key(capture.capture_id), content)
+
+    async def read_normalized(self, capture: Capture) -> pl.DataFrame:
+        """Return a capture's valid rows."""
+        content = await self.store.get(normalized_key(capture.capture_id))
+        return await self.compute(pl.read_parquet, content)
+
+    async def capture(self, command: Command) -> Capture:
+        """Return the capture a command is about: the one it names, or its partition's latest."""
+        named = command.params.get("capture_id")
+        async with self.database.reading() as tx:
+            if named is not None:
+                return await tx.captures.get(CaptureId(named))
+            kind = self.domain(command).partition
+            partition = kind.of(command.params) if kind else None
+            latest = await tx.captures.latest(partition) if partition else None
+        if latest is None:
+            raise DependencyMissing(
+                f"Nothing has been captured yet for {partition}.",
+                remedy=f"Run the ingest pipeline of {command.domain} for it first.",
+            )
+        return latest
+
+    async def missing(
+        self, capture: Capture, stage: Stage, versions: Collection[str]
+    ) -> frozenset[str]:
+        """Return those versions of a stage's work that the manifest does not show as done."""
+        async with self.database.reading() as tx:
+            return frozenset(versions) - await tx.manifest.done(capture, stage)
+
+    async def require(self, capture: Capture, stage: Stage) -> None:
+        """Raise ``DependencyMissing`` unless an earlier stage is done for the capture."""
+        async with self.database.reading() as tx:
+            if not await tx.manifest.done(capture, stage):
+                raise DependencyMissing(
+                    f"{capture.capture_id} has not been through {stage} yet.",
+                    remedy=f"Run the {stage} pipeline of {capture.partition.domain} for it first.",
+                )
+
+
+def _to_parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()

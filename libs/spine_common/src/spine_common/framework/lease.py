@@ -1,0 +1,101 @@
+"""Who may work on an execution: a lease to begin, a heartbeat to go on, a fence to commit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from spine_common.contracts.commands import Command
+from spine_common.core.errors import FenceLost, PoisonMessage, Unavailable
+from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.ids import Fence
+from spine_common.framework.outcome import PutBack, Stale
+from spine_common.framework.ports.database import Database, Transaction
+
+log = structlog.get_logger(__name__)
+
+_CLAIMABLE = frozenset({Status.PENDING, Status.QUEUED, Status.RETRY_SCHEDULED, Status.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """How long a lease lasts, how often it is renewed, how long a stage may take; seconds."""
+
+    seconds: float = 60.0
+    heartbeat: float = 10.0
+    deadline: float = 900.0
+
+
+async def claim(
+    tx: Transaction, command: Command, owner: str, terms: LeaseTerms
+) -> Execution | Stale | PutBack:
+    """Take the execution over: fence + 1, lease, ``started``; or say why it is not to be run.
+
+    Accepts ``pending``, too: a consumer can be faster than the relay's mark.
+    """
+    locked = await tx.ledger.lock(command.execution_id)
+    if locked is None:
+        raise PoisonMessage(f"The ledger has no execution {command.execution_id}.")
+    execution = locked.execution
+    if execution.attempt != command.attempt:
+        return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
+    if execution.status not in _CLAIMABLE:
+        return Stale(f"it is {execution.status}")
+    if execution.status is Status.RUNNING and locked.lease_seconds_left > 0:
+        return PutBack(locked.lease_seconds_left)
+    fence = Fence(execution.fence + 1)
+    payload = {"attempt": execution.attempt, "fence": fence, "owner": owner}
+    started = await tx.ledger.record(execution, EventType.STARTED, payload)
+    await tx.ledger.set_lease(execution.execution_id, owner, terms.seconds)
+    return started
+
+
+async def hold_fence(tx: Transaction, claimed: Execution) -> Execution:
+    """Lock the execution for the commit; ``FenceLost`` when it is no longer ours to write."""
+    locked = await tx.ledger.lock(claimed.execution_id)
+    if locked is None or locked.execution.fence != claimed.fence:
+        raise FenceLost(f"Another worker has taken execution {claimed.execution_id} over.")
+    if locked.execution.status is not Status.RUNNING:
+        raise FenceLost(f"Execution {claimed.execution_id} is {locked.execution.status} already.")
+    return locked.execution
+
+
+@asynccontextmanager
+async def heartbeat(
+    database: Database, claimed: Execution, terms: LeaseTerms
+) -> AsyncIterator[None]:
+    """Renew the lease while the block runs; cancel the block when the lease is lost.
+
+    Raises ``FenceLost`` in that case, so that a cancelled or overtaken stage stops early. The
+    fence at the commit is what protects the data; this only saves work.
+    """
+    worker = asyncio.current_task()
+    lost = asyncio.Event()
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(terms.heartbeat)
+            try:
+                async with database.transaction() as tx:
+                    kept = await tx.ledger.renew(claimed.execution_id, claimed.fence, terms.seconds)
+            except Unavailable as error:
+                log.warning("heartbeat_failed", error=str(error))
+                continue
+            if not kept and worker is not None:
+                lost.set()
+                worker.cancel("lease lost")
+                return
+
+    beating = asyncio.create_task(beat(), name=f"heartbeat-{claimed.execution_id}")
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not lost.is_set() or worker is None:
+            raise
+        worker.uncancel()
+        raise FenceLost(f"The lease on execution {claimed.execution_id} was lost.") from None
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)

@@ -1,0 +1,133 @@
+"""The one way out: the relay takes due messages from the outbox and hands them to the bus."""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+
+from spine_common.core.errors import SpineError, Unavailable
+from spine_common.framework.ports.bus import Bus
+from spine_common.framework.ports.database import Database
+from spine_common.framework.ports.ledger import OutboxRow
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """A task in every process. Several relays share the outbox by short leases on its rows.
+
+    ``window`` messages are under way at most; ``lease`` seconds is how long a dead relay's rows
+    stay with it; ``interval`` is how often it looks without being nudged.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        *,
+        window: int = 50,
+        lease: float = 30.0,
+        interval: float = 0.5,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._window = window
+        self._lease = lease
+        self._interval = interval
+        self._wake = asyncio.Event()
+        self._under_way: dict[asyncio.Task[None], OutboxRow] = {}
+        self._sent: list[OutboxRow] = []
+        self._failures = 0
+        self._extended_at = 0.0
+        self._stopped = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Say that something may be due: look now instead of at the next interval."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until ``stop``."""
+        while not self._stopped.is_set():
+            self._wake.clear()
+            try:
+                claimed = await self._turn()
+            except Unavailable as error:
+                self._failures += 1
+                log.warning("relay_waits", error=str(error), failures=self._failures)
+                claimed = 0
+            # A nudge must not turn an outage into a hot loop: only the pause or a stop ends it.
+            awaited = self._stopped if self._failures else self._wake
+            if self._failures or claimed == 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(awaited.wait(), self._pause())
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Claim nothing more, wait for what is under way, give the rest back."""
+        self._stopped.set()
+        self.nudge()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace)
+        unsent = [row for task, row in self._under_way.items() if not task.done()]
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        with contextlib.suppress(Unavailable):
+            await self._mark()
+            if unsent:
+                async with self._database.transaction() as tx:
+                    await tx.outbox.release(unsent, delay=0.0)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing waits to be marked."""
+        return not self._under_way and not self._sent
+
+    async def _turn(self) -> int:
+        """Mark what was sent, then claim and publish what is due; return how many were claimed."""
+        await self._mark()
+        await self._extend()
+        free = self._window - len(self._under_way)
+        if free <= 0:
+            return 0
+        async with self._database.transaction() as tx:
+            rows = await tx.outbox.claim(limit=free, lease=self._lease)
+        for row in rows:
+            task = asyncio.create_task(self._send(row), name=f"relay-{row.outbox_id}")
+            self._under_way[task] = row
+            task.add_done_callback(self._under_way.pop)
+        return len(rows)
+
+    async def _send(self, row: OutboxRow) -> None:
+        try:
+            await self._bus.publish(row.message)
+        except SpineError as error:
+            self._failures += 1
+            log.warning("publish_failed", message_id=row.message.message_id, error=str(error))
+            with contextlib.suppress(Unavailable):
+                async with self._database.transaction() as tx:
+                    await tx.outbox.release([row], delay=self._pause())
+        else:
+            self._failures = 0
+            self._sent.append(row)
+        self.nudge()
+
+    async def _mark(self) -> None:
+        """Remove sent rows and say ``queued`` in one transaction, for many at once."""
+        if not self._sent:
+            return
+        sent = self._sent[:]
+        async with self._database.transaction() as tx:
+            await tx.outbox.mark_sent(sent)
+            await tx.ledger.record_queued(sent)
+        del self._sent[: len(sent)]
+
+    async def _extend(self) -> None:
+        """Keep rows whose publishing takes long: in process that is until they are handled."""
+        if self._under_way and time.monotonic() - self._extended_at > self._lease / 3:
+            async with self._database.transaction() as tx:
+                await tx.outbox.extend(list(self._under_way.values()), self._lease)
+            self._extended_at = time.monotonic()
+
+    def _pause(self) -> float:
+        return min(30.0, self._interval * 2.0 ** min(self._failures, 6))

@@ -1,0 +1,196 @@
+"""One delivery, from bytes to outcome: decode, claim, run the stage, commit; never ack."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import stamina
+import structlog
+
+from spine_common.contracts.commands import Command, read_command
+from spine_common.core.errors import (
+    AlreadyDone,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    FenceLost,
+    PipelineFailed,
+    PoisonMessage,
+    SpineError,
+    classify,
+    code_of,
+)
+from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.pipeline import Pipeline, Stage
+from spine_common.framework.commit import commit, skip
+from spine_common.framework.context import StageContext
+from spine_common.framework.lease import LeaseTerms, claim, heartbeat, hold_fence
+from spine_common.framework.outcome import Done, Failed, Outcome, PutBack, Stale, verdict_of
+from spine_common.framework.ports.bus import Delivery, Verdict
+from spine_common.framework.ports.database import Transaction
+from spine_common.framework.stage import PlainResult, StageFunction, StageOutput, StageResult
+from spine_common.framework.workflow import order
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What an observer is told about one delivery."""
+
+    command: Command | None
+    outcome: Outcome
+    seconds: float
+    rows: Mapping[str, int]
+
+
+Observer = Callable[[Handled], None]
+
+
+class StageRunner:
+    """Runs the commands of the stages it is given. ``owner`` names this process in leases."""
+
+    def __init__(  # noqa: PLR0913 - the composition root names each part
+        self,
+        context: StageContext,
+        stages: Mapping[Stage, StageFunction],
+        *,
+        owner: str,
+        terms: LeaseTerms,
+        nudge: Callable[[], None],
+        observe: Observer,
+    ) -> None:
+        self._context = context
+        self._stages = stages
+        self._owner = owner
+        self._terms = terms
+        self._nudge = nudge
+        self._observe = observe
+
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Handle one delivery and say what becomes of it."""
+        began = time.perf_counter()
+        command: Command | None = None
+        rows: Mapping[str, int] = {}
+        try:
+            command = read_command(delivery.body)
+            structlog.contextvars.bind_contextvars(
+                execution_id=command.execution_id, pipeline=command.pipeline
+            )
+            outcome, rows = await self._run(command)
+        except PoisonMessage as poison:
+            log.warning("message_parked", code=poison.code, error=str(poison))
+            outcome = Failed(None, poison.kind, poison.code, str(poison))
+        finally:
+            structlog.contextvars.clear_contextvars()
+        self._observe(Handled(command, outcome, time.perf_counter() - began, rows))
+        self._nudge()
+        return verdict_of(outcome)
+
+    async def _run(self, command: Command) -> tuple[Outcome, Mapping[str, int]]:
+        claimed = await self._claim(command)
+        if not isinstance(claimed, Execution):
+            log.info("command_not_run", reason=claimed)
+            return claimed, {}
+        try:
+            async with heartbeat(self._context.database, claimed, self._terms):
+                output = await self._work(command)
+            # No heartbeat here: the commit holds the execution's row, and the fence is checked.
+            ended = await self._commit(claimed, output)
+        except FenceLost as lost:
+            log.warning("fence_lost", error=str(lost))
+            return Stale(str(lost)), {}
+        except Exception as error:
+            log.warning(
+                "attempt_failed", error=str(error), exc_info=not isinstance(error, SpineError)
+            )
+            return await self._fail(claimed, error), {}
+        log.info("execution_ended", status=ended.status, result=dict(ended.result))
+        return Done(ended.status), _rows(output)
+
+    async def _claim(self, command: Command) -> Execution | Stale | PutBack:
+        # While the database is away the consumer holds its few messages and waits: rejecting
+        # them would turn an outage into dead letters.
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailable, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt:
+                async with self._context.database.transaction() as tx:
+                    claimed = await claim(tx, command, self._owner, self._terms)
+                    if isinstance(claimed, PutBack):
+                        await self._put_back(tx, command, claimed)
+                return claimed
+        raise AssertionError("unreachable")
+
+    async def _put_back(self, tx: Transaction, command: Command, until: PutBack) -> None:
+        execution = await tx.ledger.get(command.execution_id)
+        if execution is not None:
+            await order(tx, execution, delay=until.seconds)
+
+    async def _work(self, command: Command) -> StageOutput:
+        pipeline = self._context.registry.pipeline(command.pipeline)
+        try:
+            async with asyncio.timeout(self._terms.deadline):
+                if pipeline.run is not None:
+                    return await self._run_plain(pipeline, command)
+                return await self._stages[command.stage](command, self._context)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"{command.pipeline} took longer than {self._terms.deadline:g} s."
+            ) from error
+
+    async def _run_plain(self, pipeline: Pipeline, command: Command) -> PlainResult:
+        assert pipeline.run is not None  # noqa: S101 - narrows for the type checker
+        result = await self._context.compute(pipeline.run, command.params)
+        if result.error is not None:
+            raise PipelineFailed(result.error)
+        return PlainResult(result.metrics)
+
+    async def _commit(self, claimed: Execution, output: StageOutput) -> Execution:
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailable, attempts=None, timeout=self._terms.deadline, wait_max=5.0
+        ):
+            with attempt:
+                try:
+                    async with self._context.database.transaction() as tx:
+                        return await commit(tx, self._context.registry, claimed, output)
+                except AlreadyDone as done:
+                    assert isinstance(output, StageResult)  # noqa: S101 - only these raise it
+                    async with self._context.database.transaction() as tx:
+                        return await skip(tx, self._context.registry, claimed, output, str(done))
+                except FenceLost:
+                    # The commit before may have gone through and only its reply was lost.
+                    if ended := await self._ended_by_us(claimed):
+                        return ended
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _ended_by_us(self, claimed: Execution) -> Execution | None:
+        async with self._context.database.reading() as tx:
+            now = await tx.ledger.get(claimed.execution_id)
+        ours = {Status.COMPLETED, Status.SKIPPED}
+        return now if now and now.fence == claimed.fence and now.status in ours else None
+
+    async def _fail(self, claimed: Execution, error: Exception) -> Outcome:
+        """Record the failure in a transaction of its own: the stage's was rolled back."""
+        kind, code, message = classify(error), code_of(error), str(error) or type(error).__name__
+        payload = {"kind": kind, "code": code, "message": message, "attempt": claimed.attempt}
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailable, attempts=None, timeout=None, wait_max=5.0
+        ):
+            with attempt:
+                try:
+                    async with self._context.database.transaction() as tx:
+                        execution = await hold_fence(tx, claimed)
+                        await tx.ledger.record(execution, EventType.FAILED, payload)
+                        await tx.ledger.release(execution.execution_id)
+                except FenceLost as lost:
+                    return Stale(str(lost))
+        return Failed(claimed.execution_id, kind, code, message)
+
+
+def _rows(output: StageOutput) -> Mapping[str, int]:
+    """Return a result's row counts, which are its whole-number metrics."""
+    if not isinstance(output, StageResult):
+        return {}
+    return {name: n for name, n in output.metrics.items() if isinstance(n, int)}

@@ -1,0 +1,17 @@
+"""The aggregator as a service: its stage on the three lanes, with health, metrics and a relay."""
+
+from spine_aggregator.stage import aggregate
+from spine_common.bootstrap.service import Service
+from spine_common.bootstrap.worker import serve
+from spine_common.core.pipeline import Stage
+
+SERVICE = Service("aggregator", {Stage.AGGREGATE: aggregate})
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    serve(SERVICE)
+
+
+if __name__ == "__main__":
+    main()
