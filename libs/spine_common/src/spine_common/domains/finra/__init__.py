@@ -1,0 +1,1 @@
+"""What FINRA publishes: a folder for each of its publications we read."""
