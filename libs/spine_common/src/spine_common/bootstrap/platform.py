@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spine_common.adapters.bus.inprocess import InProcessBus
-from spine_common.adapters.bus.rabbit import RabbitBus
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.adapters.sources.files import FileSources, upload
 from spine_common.adapters.storage.local import LocalStore
@@ -91,6 +90,9 @@ def open_bus(settings: Settings) -> Bus:
     """Return the broker's bus when there is a URL for one, else the one in process."""
     if settings.rabbitmq_url is None:
         return InProcessBus()
+    # Its libraries are a third of the start-up, and the embedded mode has no use for them.
+    from spine_common.adapters.bus.rabbit import RabbitBus  # noqa: PLC0415 - see above
+
     return RabbitBus(
         settings.rabbitmq_url,
         graceful_timeout=settings.shutdown_grace_seconds,

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,11 +16,14 @@ from spine_common.bootstrap.platform import Platform, open_platform
 from spine_common.bootstrap.service import Service
 from spine_common.bootstrap.settings import Settings, get_settings
 from spine_common.core.errors import BusUnavailable, SpineError
+from spine_common.core.pipeline import WORK_STAGES
 from spine_common.observability.checks import Check
 from spine_common.observability.health import health_app
 from spine_common.observability.logs import configure_logging
 
 log = structlog.get_logger(__name__)
+
+Announce = Callable[[Platform], None]
 
 
 @dataclass
@@ -31,20 +34,29 @@ class _State:
     stopping: bool = False
 
 
-def serve(service: Service) -> None:
-    """Run a service until SIGTERM or SIGINT; the entry point of every service's process."""
-    settings = get_settings()
-    configure_logging(service.name, level=settings.log_level, log_format=settings.log_format)
-    asyncio.run(run_until_stopped([service], settings))
+def serve(
+    *services: Service, settings: Settings | None = None, announce: Announce | None = None
+) -> None:
+    """Run services until SIGTERM or SIGINT; the entry point of every service's process."""
+    chosen = settings or get_settings()
+    configure_logging(_name(services), level=chosen.log_level, log_format=chosen.log_format)
+    asyncio.run(run_until_stopped(services, chosen, announce))
 
 
-async def run_until_stopped(services: Sequence[Service], settings: Settings) -> None:
-    """Run services in this process until a signal asks it to stop."""
+async def run_until_stopped(
+    services: Sequence[Service], settings: Settings, announce: Announce | None = None
+) -> None:
+    """Run services in this process until a signal asks it to stop.
+
+    ``announce`` is called once the web app listens.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with running(services, settings):
+    async with running(services, settings) as platform:
+        if announce is not None:
+            announce(platform)
         await stop.wait()
         log.info("stopping", grace=settings.shutdown_grace_seconds)
 
@@ -56,10 +68,9 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
     At the end deliveries stop, handlers get ``shutdown_grace_seconds``, and the relay gives back
     what it has not sent.
     """
-    name = services[0].name if len(services) == 1 else "spine"
     grace = settings.shutdown_grace_seconds
     state = _State()
-    async with open_platform(settings, name) as platform:
+    async with open_platform(settings, _name(services)) as platform:
         checks = _checks(platform, state)
         app = next((s.app for s in services if s.app), None)
         web = app(platform, checks) if app else health_app(checks, _registry(platform))
@@ -87,7 +98,24 @@ async def _start(platform: Platform, services: Sequence[Service], state: _State)
             await platform.store.check()
     state.expected_consumers = await start_consumers(platform, services)
     log.info("started", consumers=state.expected_consumers, owner=platform.owner)
-    await platform.relay.run()
+    if _reaches_every_stage(platform, services):
+        await platform.relay.run()
+
+
+def _reaches_every_stage(platform: Platform, services: Sequence[Service]) -> bool:
+    """Whether what this process sends can arrive.
+
+    In process only its own consumers hear it: without all of them it would take commands out of
+    the outbox that another process on the same database could have run.
+    """
+    if platform.settings.rabbitmq_url is not None:
+        return True
+    stages = {stage for service in services for stage in service.stages}
+    return stages.issuperset(WORK_STAGES) and any(service.dead_letters for service in services)
+
+
+def _name(services: Sequence[Service]) -> str:
+    return services[0].name if len(services) == 1 else "spine"
 
 
 def _checks(platform: Platform, state: _State) -> Mapping[str, Check]:

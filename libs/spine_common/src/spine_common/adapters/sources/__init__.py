@@ -1,0 +1,1 @@
+"""Sources of publications: one answer per place that new bytes come from."""

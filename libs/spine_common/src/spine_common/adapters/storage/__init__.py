@@ -1,0 +1,1 @@
+"""Object stores: one answer to the ``Store`` port per place that keeps bytes."""
