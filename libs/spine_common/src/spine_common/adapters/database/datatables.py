@@ -46,7 +46,6 @@ def data_table(dataset: Dataset) -> Table:
                 _SQL_TYPES[declared[name].type],
                 primary_key=name in key,
                 nullable=declared[name].nullable,
-                autoincrement=False,
             )
             for name in ordered
         ),

@@ -8,6 +8,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 _WRITES = "spine_writes"
+# SQLite checks references only when asked: what PostgreSQL refuses must not pass here.
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
 
 def open_engine(url: str | URL, *, pool_size: int = 5, application: str = "spine") -> AsyncEngine:
@@ -54,7 +56,7 @@ def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
         # The driver must not open transactions by itself: _begin does.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -136,12 +136,12 @@ class SqlQueries:
     async def reject_reasons(self, capture: Capture) -> Mapping[str, int]:
         """Return how many rejects a capture has for each reason."""
         found = await self._connection.execute(
-            select(rejects.c.reason, func.count())
+            select(rejects.c.reason, func.count().label("rejected"))
             .where(rejects.c.capture_no == capture.capture_no)
             .group_by(rejects.c.reason)
             .order_by(func.count().desc(), rejects.c.reason)
         )
-        return dict(found.tuples().all())
+        return {row.reason: row.rejected for row in found}
 
     async def checks(self, capture: Capture) -> list[Row]:
         """Return a capture's quality checks by stage and name."""
