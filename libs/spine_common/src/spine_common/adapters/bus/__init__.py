@@ -1,0 +1,1 @@
+"""How messages travel: through RabbitMQ between services, or inside one process."""

@@ -1,0 +1,152 @@
+"""Who is fed from which queue, how many deliveries at a time, and whether that still holds."""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractRobustConnection
+from aio_pika.exceptions import ChannelNotFoundEntity
+from faststream import AckPolicy
+from faststream.exceptions import RejectMessage
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+from faststream.rabbit.subscriber import RabbitSubscriber
+
+from spine_common.adapters.bus.rabbit.connection import (
+    CONNECT_SECONDS,
+    RECONNECT_SECONDS,
+    named,
+)
+from spine_common.adapters.bus.rabbit.failures import broker_failures
+from spine_common.adapters.bus.rabbit.publish import DECLARE
+from spine_common.adapters.bus.verdict import verdict_of
+from spine_common.core.errors import Unroutable
+from spine_common.framework.ports.bus import Delivery, Handler, Verdict
+
+ANSWER_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+log = structlog.get_logger(__name__)
+
+
+class Consumers:
+    """The consumers of one process, on one connection, each on a channel of its own."""
+
+    def __init__(self, url: str, graceful_timeout: float) -> None:
+        self._subscribers: list[RabbitSubscriber] = []
+        self._starting = asyncio.Lock()
+        self._connection: AbstractRobustConnection | None = None
+        self._broker = RabbitBroker(
+            named(url, "consumer"),
+            timeout=CONNECT_SECONDS,
+            reconnect_interval=RECONNECT_SECONDS,
+            graceful_timeout=graceful_timeout,
+            logger=_FrameworkLog(),
+            apply_types=False,
+        )
+
+    async def consume(self, queue: str, handler: Handler, prefetch: int) -> None:
+        """Start one consumer; ``Unroutable`` when its queue was never declared."""
+        async with self._starting:
+            with broker_failures(f"starting to consume {queue}"):
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await self._start(queue, handler, prefetch)
+                except ChannelNotFoundEntity as error:
+                    raise Unroutable(f"The broker has no queue {queue}.", remedy=DECLARE) from error
+
+    async def _start(self, queue: str, handler: Handler, prefetch: int) -> None:
+        self._connection = await self._broker.connect()
+        # FastStream remembers queues by name: without forgetting, a second consumer of the same
+        # queue would sit on the first one's channel, under the first one's prefetch.
+        self._broker.config.declarer.disconnect()
+        subscriber = self._broker.subscriber(
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch, publisher_confirms=False),
+            # Whatever fails before the handler is reached is a reject; MANUAL would leave the
+            # message unacked for ever.
+            ack_policy=AckPolicy.REJECT_ON_ERROR,
+            decoder=_undecoded,
+            no_reply=True,
+        )
+        subscriber(_answer_with(handler, queue))
+        # FastStream drops, unacked, what arrives before its own start() has ended, and a queue
+        # with messages waiting sends them together with its consume-ok.
+        subscriber.running = True
+        await subscriber.start()
+        self._subscribers.append(subscriber)
+
+    def live(self) -> int:
+        """Count the consumers whose channel is open and whose tag the broker has not cancelled."""
+        return sum(_is_fed(subscriber) for subscriber in self._subscribers)
+
+    async def close(self, grace: float) -> None:
+        """Stop taking deliveries, give handlers ``grace`` seconds, close the connection."""
+        async with self._starting:
+            # FastStream would go on receiving, and dropping, while it waits for handlers.
+            await asyncio.gather(*(_stop_feeding(subscriber) for subscriber in self._subscribers))
+            self._broker.config.broker_config.graceful_timeout = grace
+            try:
+                async with asyncio.timeout(grace + CLOSE_SECONDS):
+                    await self._broker.stop()
+            except TimeoutError:
+                log.warning("consumers closed without the broker's answer")
+            finally:
+                if self._connection is not None:
+                    await self._connection.close()
+                self._subscribers.clear()
+
+
+def _answer_with(handler: Handler, queue: str) -> Any:
+    async def answer(message: RabbitMessage) -> None:
+        raw = message.raw_message
+        delivery = Delivery(
+            body=raw.body,
+            headers=dict(raw.headers),
+            queue=queue,
+            message_id=raw.message_id,
+            redelivered=bool(raw.redelivered),
+        )
+        if await verdict_of(handler, delivery) is Verdict.REJECT:
+            raise RejectMessage
+
+    return answer
+
+
+async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+    """Hand the message over as it came: reading it is the framework's business."""
+    return message
+
+
+def _is_fed(subscriber: RabbitSubscriber) -> bool:
+    # Neither library says publicly which consumers the broker still feeds.
+    queue, tag = subscriber._queue_obj, subscriber._consumer_tag  # noqa: SLF001
+    underlay = queue.channel._channel if queue is not None else None  # type: ignore[attr-defined]  # noqa: SLF001
+    if underlay is None or underlay.channel.is_closed:
+        return False
+    return tag in underlay.channel.consumers
+
+
+async def _stop_feeding(subscriber: RabbitSubscriber) -> None:
+    queue, tag = subscriber._queue_obj, subscriber._consumer_tag  # noqa: SLF001
+    if queue is not None and tag is not None and _is_fed(subscriber):
+        # The connection is closed next in any case.
+        with contextlib.suppress(Exception):
+            await queue.cancel(tag, timeout=CLOSE_SECONDS)
+
+
+class _FrameworkLog:
+    """Passes on what FastStream swallows: acks that failed, messages it could not parse."""
+
+    def log(
+        self,
+        level: int,
+        msg: Any,
+        /,
+        *,
+        exc_info: Any = None,
+        extra: Any = None,
+    ) -> None:
+        if level >= logging.WARNING:
+            context = dict(extra or {})
+            log.log(level, "delivery not settled", reason=msg, exc_info=exc_info, **context)
