@@ -89,8 +89,8 @@ class Consumers:
             try:
                 async with asyncio.timeout(grace + CLOSE_SECONDS):
                     await self._broker.stop()
-            except TimeoutError:
-                log.warning("consumers closed without the broker's answer")
+            except Exception as error:  # noqa: BLE001 - closing goes on, whatever the broker says
+                log.warning("consumers closed without the broker's consent", reason=repr(error))
             finally:
                 if self._connection is not None:
                     await self._connection.close()
@@ -130,13 +130,14 @@ def _is_fed(subscriber: RabbitSubscriber) -> bool:
 async def _stop_feeding(subscriber: RabbitSubscriber) -> None:
     queue, tag = subscriber._queue_obj, subscriber._consumer_tag  # noqa: SLF001
     if queue is not None and tag is not None and _is_fed(subscriber):
+        subscriber._consumer_tag = None  # noqa: SLF001 - or FastStream asks again, without limit
         # The connection is closed next in any case.
         with contextlib.suppress(Exception):
             await queue.cancel(tag, timeout=CLOSE_SECONDS)
 
 
 class _FrameworkLog:
-    """Passes on what FastStream swallows: acks that failed, messages it could not parse."""
+    """Passes on what FastStream swallows: deliveries whose ack failed, or that were cut off."""
 
     def log(
         self,
@@ -149,4 +150,4 @@ class _FrameworkLog:
     ) -> None:
         if level >= logging.WARNING:
             context = dict(extra or {})
-            log.log(level, "delivery not settled", reason=msg, exc_info=exc_info, **context)
+            log.warning("delivery not settled", reason=msg, error=repr(exc_info), **context)
