@@ -68,6 +68,7 @@ async def _through_the_services(
     async with open_platform(settings, "bench") as platform:
         await platform.bus.connect()
         await platform.bus.declare()
+        folder.mkdir()
         # A small partition first: it only wakes everything up.
         weeks = [Week(FIRST_WEEK, OTC, rows=100)] + [
             Week(FIRST_WEEK + timedelta(weeks=n), NMS_TIER_2, seed=n, rows=ROWS)

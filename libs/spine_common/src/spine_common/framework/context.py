@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
@@ -11,7 +11,7 @@ import polars as pl
 from spine_common.contracts.commands import Command
 from spine_common.core.capture import Capture
 from spine_common.core.domain import Domain
-from spine_common.core.errors import DependencyMissing
+from spine_common.core.errors import DependencyMissing, PartitionContradicted
 from spine_common.core.ids import CaptureId
 from spine_common.core.pipeline import Stage
 from spine_common.core.source import SourceFile, sha256
@@ -74,10 +74,12 @@ class StageContext:
     async def capture(self, command: Command) -> Capture:
         """Return the capture a command is about: the one it names, or its partition's latest."""
         named = command.params.get("capture_id")
+        kind = self.domain(command).partition
         async with self.database.reading() as tx:
             if named is not None:
-                return await tx.captures.get(CaptureId(named))
-            kind = self.domain(command).partition
+                capture = await tx.captures.get(CaptureId(named))
+                _check_partition(capture, kind.known(command.params) if kind else {})
+                return capture
             partition = kind.of(command.params) if kind else None
             latest = await tx.captures.latest(partition) if partition else None
         if latest is None:
@@ -102,6 +104,15 @@ class StageContext:
                     f"{capture.capture_id} has not been through {stage} yet.",
                     remedy=f"Run the {stage} pipeline of {capture.partition.domain} for it first.",
                 )
+
+
+def _check_partition(capture: Capture, wanted: Mapping[str, str]) -> None:
+    if not wanted.items() <= capture.partition.params().items():
+        raise PartitionContradicted(
+            f"{capture.capture_id} is a capture of {capture.partition}, not of"
+            f" {' '.join(wanted.values())}.",
+            remedy="Leave the partition out, or name a capture of it.",
+        )
 
 
 def _to_parquet(frame: pl.DataFrame) -> bytes:

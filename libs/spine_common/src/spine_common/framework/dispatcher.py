@@ -84,7 +84,8 @@ class Dispatcher:
     async def _start(self, tx: Transaction, execution: Execution) -> Execution:
         pipeline = self._registry.pipeline(execution.pipeline)
         if pipeline.stage is Stage.WORKFLOW:
-            return await workflow.begin(tx, self._registry, execution)
+            await workflow.begin(tx, self._registry, execution)
+            return execution
         if self._means_all(pipeline, execution):
             return await self._fan_out(tx, pipeline, execution)
         await workflow.order(tx, execution)
@@ -103,7 +104,6 @@ class Dispatcher:
     ) -> Execution:
         """Order the pipeline for every partition that has this work to do."""
         wanted = pipeline.partition.known(execution.params) if pipeline.partition else {}
-        running = await tx.ledger.record(execution, EventType.STARTED)
         ordered = 0
         for partition in await tx.captures.partitions(execution.domain):
             if not wanted.items() <= partition.params().items():
@@ -113,12 +113,12 @@ class Dispatcher:
                 continue
             params = {**execution.params, **partition.params(), "capture_id": capture.capture_id}
             step = f"{pipeline.name}/{capture.capture_id}"
-            await workflow.add_child(tx, self._registry, running, pipeline, params, step=step)
+            await workflow.add_child(tx, self._registry, execution, pipeline, params, step=step)
             ordered += 1
         if ordered == 0:
             nothing = {"result": {"children": 0, "reason": "every partition has it done"}}
-            return await tx.ledger.record(running, EventType.SKIPPED, nothing)
-        return running
+            return await tx.ledger.record(execution, EventType.SKIPPED, nothing)
+        return execution
 
     async def _lacks(
         self, tx: Transaction, pipeline: Pipeline, execution: Execution, capture: Any

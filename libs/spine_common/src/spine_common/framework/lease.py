@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import structlog
 
 from spine_common.contracts.commands import Command
-from spine_common.core.errors import FenceLost, PoisonMessage, Unavailable
+from spine_common.core.errors import FenceLost, Kind, PoisonMessage, Unavailable
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import Fence
-from spine_common.framework.outcome import PutBack, Stale
+from spine_common.framework.outcome import Failed, PutBack, Stale
 from spine_common.framework.ports.database import Database, Transaction
 
 log = structlog.get_logger(__name__)
@@ -30,10 +30,11 @@ class LeaseTerms:
 
 async def claim(
     tx: Transaction, command: Command, owner: str, terms: LeaseTerms
-) -> Execution | Stale | PutBack:
+) -> Execution | Stale | PutBack | Failed:
     """Take the execution over: fence + 1, lease, ``started``; or say why it is not to be run.
 
-    Accepts ``pending``, too: a consumer can be faster than the relay's mark.
+    Accepts ``pending``, too: a consumer can be faster than the relay's mark. An attempt that
+    failed already is rejected again: its worker may have died before the broker heard of it.
     """
     locked = await tx.ledger.lock(command.execution_id)
     if locked is None:
@@ -41,6 +42,9 @@ async def claim(
     execution = locked.execution
     if execution.attempt != command.attempt:
         return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
+    if execution.status is Status.FAILED:
+        code, message = str(execution.error_code), str(execution.error)
+        return Failed(execution.execution_id, Kind.PERMANENT, code, message)
     if execution.status not in _CLAIMABLE:
         return Stale(f"it is {execution.status}")
     if execution.status is Status.RUNNING and locked.lease_seconds_left > 0:

@@ -22,6 +22,7 @@ from spine_common.core.errors import (
 )
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.pipeline import Pipeline, Stage
+from spine_common.framework import workflow
 from spine_common.framework.commit import commit, skip
 from spine_common.framework.context import StageContext
 from spine_common.framework.lease import LeaseTerms, claim, heartbeat, hold_fence
@@ -29,7 +30,6 @@ from spine_common.framework.outcome import Done, Failed, Outcome, PutBack, Stale
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.stage import PlainResult, StageFunction, StageOutput, StageResult
-from spine_common.framework.workflow import order
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,7 @@ class StageRunner:
         log.info("execution_ended", status=ended.status, result=dict(ended.result))
         return Done(ended.status), _rows(output)
 
-    async def _claim(self, command: Command) -> Execution | Stale | PutBack:
+    async def _claim(self, command: Command) -> Execution | Stale | PutBack | Failed:
         # While the database is away the consumer holds its few messages and waits: rejecting
         # them would turn an outage into dead letters.
         async for attempt in stamina.retry_context(
@@ -119,13 +119,15 @@ class StageRunner:
                     claimed = await claim(tx, command, self._owner, self._terms)
                     if isinstance(claimed, PutBack):
                         await self._put_back(tx, command, claimed)
+                    if isinstance(claimed, Execution):
+                        await workflow.note_start(tx, claimed)
                 return claimed
         raise AssertionError("unreachable")
 
     async def _put_back(self, tx: Transaction, command: Command, until: PutBack) -> None:
         execution = await tx.ledger.get(command.execution_id)
         if execution is not None:
-            await order(tx, execution, delay=until.seconds)
+            await workflow.order(tx, execution, delay=until.seconds)
 
     async def _work(self, command: Command) -> StageOutput:
         pipeline = self._context.registry.pipeline(command.pipeline)

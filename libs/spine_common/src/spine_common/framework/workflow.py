@@ -21,14 +21,24 @@ async def order(tx: Transaction, execution: Execution, *, delay: float = 0.0) ->
     await tx.outbox.add(message, execution_id=execution.execution_id, delay=delay)
 
 
-async def begin(tx: Transaction, registry: Registry, parent: Execution) -> Execution:
-    """Start a workflow: it runs from now on, and its first step is ordered."""
-    running = await tx.ledger.record(parent, EventType.STARTED)
+async def begin(tx: Transaction, registry: Registry, parent: Execution) -> None:
+    """Order a workflow's first step; the workflow runs from when that step does."""
     first = registry.pipeline(registry.pipeline(parent.pipeline).steps[0])
     taken = {param.name for param in first.params}
     params = {name: value for name, value in parent.params.items() if name in taken}
-    await add_child(tx, registry, running, first, params, step=first.name)
-    return running
+    await add_child(tx, registry, parent, first, params, step=first.name)
+
+
+async def note_start(tx: Transaction, child: Execution) -> None:
+    """Say that a parent runs, once the first of its children was claimed."""
+    if child.parent_id is None:
+        return
+    parent = await tx.ledger.get(child.parent_id)
+    if parent is None or parent.status is not Status.PENDING:
+        return
+    locked = await tx.ledger.lock(child.parent_id)
+    if locked is not None and locked.execution.status is Status.PENDING:
+        await tx.ledger.record(locked.execution, EventType.STARTED)
 
 
 async def add_child(  # noqa: PLR0913 - a child is all of this
@@ -119,5 +129,8 @@ async def _end(
         event = EventType.SKIPPED
     else:
         event = EventType.COMPLETED
+    if parent.status is Status.PENDING:
+        # Its children ended without any of them having been run.
+        parent = await tx.ledger.record(parent, EventType.STARTED)
     ended = await tx.ledger.record(parent, event, payload)
     await follow(tx, registry, ended)

@@ -17,6 +17,8 @@ from spine_common.core.dataset import ColumnType, Dataset
 _NULL = "\\N"
 # Of a COPY's text, so that one load never needs more memory than this beside the frame.
 _SLICE_ROWS = 50_000
+# A slice takes a fraction of a second; a server that needs minutes is away.
+_COPY_SECONDS = 300.0
 
 
 class SqlTables:
@@ -63,7 +65,12 @@ async def _copy(connection: AsyncConnection, table: Table, frame: pl.DataFrame) 
     for part in frame.iter_slices(_SLICE_ROWS):
         text = await asyncio.to_thread(_csv, part)
         await driver.copy_to_table(
-            table.name, source=text, columns=part.columns, format="csv", null=_NULL
+            table.name,
+            source=text,
+            columns=part.columns,
+            format="csv",
+            null=_NULL,
+            timeout=_COPY_SECONDS,
         )
 
 

@@ -54,7 +54,7 @@ def _spell(value: Any) -> str:
         case Decimal():
             return f"{value:.6f}"
         case float():
-            return repr(value)
+            return repr(value + 0.0)  # SQLite keeps no negative zero
         case date():
             return value.isoformat()
         case _:

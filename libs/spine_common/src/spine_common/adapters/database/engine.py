@@ -1,5 +1,7 @@
 """An engine for a URL, set up so that it neither hangs nor forgets."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,9 @@ def writing(engine: AsyncEngine) -> AsyncEngine:
 
 def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # Where no folder can be made no file can be opened: connecting says so, in our words.
+        with contextlib.suppress(OSError):
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=pool_size)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -59,6 +63,13 @@ def _sqlite(url: URL, pool_size: int) -> AsyncEngine:
         for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def _roll_back(connection: DBAPIConnection, _record: Any, _error: Any) -> None:
+        # After a cancellation: an unfinished SELECT keeps the closed connection, and with it the
+        # write lock, alive until its cursor is collected. The cancellation itself goes on anyway.
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            connection.rollback()
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:

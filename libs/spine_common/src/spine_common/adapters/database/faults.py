@@ -8,10 +8,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spine_common.core.errors import DatabaseUnavailable, SpineError
 
-# SQLSTATE classes: connection, transaction rollback, resources, intervention, system error.
-_AWAY_CLASSES = ("08", "40", "53", "57", "58")
+# SQLSTATE classes: connection, login, no such database, transaction rollback, resources,
+# intervention, system error.
+_AWAY_CLASSES = ("08", "28", "3D", "40", "53", "57", "58")
 _AWAY_STATES = ("25006", "55P03", "25P03")  # read-only after a failover; lock or idle timeout
-_NO_TABLE = re.compile(r"no such table|relation .* does not exist", re.IGNORECASE)
+_UNDEFINED_TABLE = "42P01"
 _SQLITE_AWAY = re.compile(
     r"database is locked|unable to open|disk I/O|disk is full|readonly database", re.IGNORECASE
 )
@@ -26,16 +27,17 @@ class SchemaMissing(SpineError):
 
 def translate(error: BaseException) -> BaseException:
     """Return what ``error`` means in our words, or itself when it is a bug of ours."""
-    if _NO_TABLE.search(str(error)):
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    said = str(getattr(error, "orig", error))  # without the statement and its parameters
+    if state == _UNDEFINED_TABLE or said.startswith("no such table"):
         return SchemaMissing("The database has no schema yet.", remedy="Run `spine db migrate`.")
     if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
         return _away(error)
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _away(error)
-    state = getattr(getattr(error, "orig", error), "sqlstate", None)
     if state and (state[:2] in _AWAY_CLASSES or state in _AWAY_STATES):
         return _away(error)
-    if isinstance(error, DBAPIError) and _SQLITE_AWAY.search(str(error.orig)):
+    if isinstance(error, DBAPIError) and _SQLITE_AWAY.search(said):
         return _away(error)
     return error
 

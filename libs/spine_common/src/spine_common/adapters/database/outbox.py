@@ -66,10 +66,14 @@ class SqlOutbox:
             .order_by(outbox.c.outbox_id)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # As a plain subquery it may be run once for every row of the outbox, and then each
+            # run locks ``limit`` more.
+            .cte("due")
+            .prefix_with("MATERIALIZED", dialect="postgresql")
         )
         claimed = await self._connection.execute(
             update(outbox)
-            .where(outbox.c.outbox_id.in_(due.scalar_subquery()))
+            .where(outbox.c.outbox_id.in_(select(due.c.outbox_id)))
             .values(claimed_until=db_now(lease), claim_token=token)
             .returning(outbox)
         )
@@ -110,13 +114,11 @@ class SqlOutbox:
 
     async def depth(self) -> tuple[int, float]:
         """Return how many rows wait, and how many seconds the oldest due one is late."""
-        latest = func.min(outbox.c.available_at)
-        found = await self._connection.execute(select(func.count(), latest).select_from(outbox))
-        count, _ = found.one()
+        count = await self._connection.scalar(select(func.count()).select_from(outbox))
         late = await self._connection.scalar(
             select(seconds_until(outbox.c.available_at)).order_by(outbox.c.available_at).limit(1)
         )
-        return count, max(0.0, -float(late or 0.0))
+        return count or 0, max(0.0, -float(late or 0.0))
 
 
 def _by_token(rows: Sequence[OutboxRow]) -> dict[str, list[int]]:

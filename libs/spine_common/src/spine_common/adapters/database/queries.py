@@ -95,7 +95,8 @@ class SqlQueries:
             )
             .join(partitions, and_(_PARTITION_OF_CAPTURE, _IS_LATEST.element))
             .where(captures.c.domain == domain)
-            .where(captures.c.partition_key.contains(contains, autoescape=True))
+            # Whatever the case: LIKE minds it on PostgreSQL and does not on SQLite.
+            .where(captures.c.partition_key.icontains(contains, autoescape=True))
             .order_by(captures.c.partition_key.desc())
         )
         return await self._page(query, window)
@@ -116,10 +117,11 @@ class SqlQueries:
             .where(table.c.capture_no == capture.capture_no)
         )
         for name, value in (where or {}).items():
-            query = query.where(_column(dataset, name) == value)
+            query = query.where(_column(dataset, name, field=name) == value)
         for name, descending in window.order_by:
-            column = _column(dataset, name)
-            query = query.order_by(column.desc() if descending else column.asc())
+            column = _column(dataset, name, field="order_by")
+            ordered = column.desc() if descending else column.asc()
+            query = query.order_by(ordered.nulls_last())  # left alone, the databases differ
         return await self._page(query.order_by(*(table.c[k] for k in dataset.key)), window)
 
     async def rejects(self, capture: Capture, *, reason: str | None = None, window: Window) -> Page:
@@ -164,11 +166,11 @@ class SqlQueries:
         return Page([dict(row) for row in found.mappings()], total or 0)
 
 
-def _column(dataset: Dataset, name: str) -> ColumnElement[Any]:
+def _column(dataset: Dataset, name: str, *, field: str) -> ColumnElement[Any]:
     if name not in dataset.column_names:
         raise InvalidParams(
             f"{dataset.name} has no column {name!r}.",
             remedy=f"Its columns: {', '.join(dataset.column_names)}.",
-            field="order_by",
+            field=field,
         )
     return data_table(dataset).c[name]
