@@ -38,10 +38,10 @@ def lines(week: Week) -> list[str]:
 @pytest.mark.parametrize(
     ("week", "digest"),
     [
-        (Week(WEEK, NMS_TIER_1, rows=400), "GOLD1"),
-        (Week(WEEK, OTC, seed=7), "GOLD2"),
-        (Week(WEEK, NMS_TIER_2, rows=300, format=Format.API, non_ats=True), "GOLD3"),
-        (Week(WEEK, OTC, rows=300, defects=dict.fromkeys(Defect, 2)), "GOLD4"),
+        (Week(WEEK, NMS_TIER_1, rows=400), "c3070b4d489b9b19"),
+        (Week(WEEK, OTC, seed=7), "276b16c3438975fb"),
+        (Week(WEEK, NMS_TIER_2, rows=300, format=Format.API, non_ats=True), "953dad4b33e7feb9"),
+        (Week(WEEK, OTC, rows=300, defects=dict.fromkeys(Defect, 2)), "8a38222ac4434cd6"),
     ],
     ids=["tier 1", "whole OTC week", "API with firms", "every defect"],
 )

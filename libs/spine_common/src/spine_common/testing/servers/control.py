@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from spine_common.testing.servers.container import Container
 from spine_common.testing.servers.errors import NotOurs
 from spine_common.testing.servers.processes import Account, Mark, kill_tree, launch, terminate
 
@@ -172,8 +173,6 @@ def control_from(record: Mapping[str, Any]) -> Control:
         case "local":
             return LocalProcess(Path(record["home"]))
         case "container":
-            from spine_common.testing.servers.docker import Container  # noqa: PLC0415 - heavy import
-
             return Container(record["id"])
         case _:
             return Given(record["variable"])

@@ -25,6 +25,9 @@ DATABASE_VARIABLE = "SPINE_TEST_DATABASE_URL"
 RABBIT_VARIABLE = "SPINE_TEST_RABBITMQ_URL"
 MANAGEMENT_VARIABLE = "SPINE_TEST_RABBITMQ_MANAGEMENT_URL"
 
+_GIVEN_PATIENCE_S = 30.0
+"""A server of a CI job may still be starting when the first test asks."""
+
 _REMEDY = (
     "Set {variable} to the URL of {what}, or start Docker, or install {package} "
     "(the binaries are enough; no service has to run)."
@@ -85,7 +88,7 @@ def _given_postgres() -> PostgresServer | None:
     if not url:
         return None
     server = PostgresServer.at(url, Given(DATABASE_VARIABLE))
-    server.wait_until_ready(patience=30)
+    server.wait_until_ready(patience=_GIVEN_PATIENCE_S)
     return server
 
 
@@ -95,7 +98,7 @@ def _given_rabbit() -> RabbitServer | None:
         return None
     management = os.environ.get(MANAGEMENT_VARIABLE) or _usual_management(url)
     server = RabbitServer(url, management, Given(RABBIT_VARIABLE))
-    server.wait_until_ready(patience=30)
+    server.wait_until_ready(patience=_GIVEN_PATIENCE_S)
     return server
 
 

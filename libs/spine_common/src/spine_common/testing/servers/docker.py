@@ -6,10 +6,9 @@
 import secrets
 import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from spine_common.testing.servers.container import Container
 from spine_common.testing.servers.errors import NotHere
 from spine_common.testing.servers.household import Household
 from spine_common.testing.servers.ports import free_ports
@@ -26,50 +25,6 @@ _USER = "spine_admin"
 _ENGINE_PATIENCE_S = 5
 _POSTGRES_COMMAND = "postgres -c max_connections=300 -c jit=off"
 _NOT_DURABLE = " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A server in the container of that id."""
-
-    id: str
-
-    def start(self) -> None:
-        """Start it; its ports were fixed when it was made."""
-        self._do(lambda container: container.start())
-
-    def stop(self) -> None:
-        """Send the image's stop signal and wait for it."""
-        self._do(lambda container: container.stop(timeout=60))
-
-    def kill(self) -> None:
-        """Kill every process of it."""
-        self._do(lambda container: container.kill())
-
-    def end(self) -> None:
-        """Remove it and its volumes."""
-        self._do(lambda container: container.remove(force=True, v=True))
-
-    def running(self) -> bool:
-        """Whether the engine says so."""
-        return bool(self._do(lambda container: container.status) == "running")
-
-    def log(self) -> str:
-        """Return the last lines of its output."""
-        return str(self._do(lambda container: container.logs(tail=40)).decode(errors="replace"))
-
-    def record(self) -> dict[str, Any]:
-        """Return its id."""
-        return {"control": "container", "id": self.id}
-
-    def _do(self, act: Callable[[Any], Any]) -> Any:
-        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - see above
-
-        client = DockerClient().client
-        try:
-            return act(client.containers.get(self.id))
-        finally:
-            client.close()
 
 
 def start_container_postgres(household: Household, *, durable: bool = True) -> PostgresServer:

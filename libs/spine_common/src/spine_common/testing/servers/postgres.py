@@ -73,7 +73,8 @@ class PostgresServer:
         """Wait until it answers a query, or raise ``ServerUnavailable`` with its log."""
         deadline = time.monotonic() + patience
         while (refusal := self._refusal()) is not None:
-            if not self.control.running() or time.monotonic() > deadline:
+            hopeless = not _passing(refusal) or not self.control.running()
+            if hopeless or time.monotonic() > deadline:
                 raise ServerUnavailable(
                     f"PostgreSQL does not answer: {refusal}\n{self.control.log()}"
                 )
@@ -99,6 +100,14 @@ class PostgresServer:
 
     def _execute(self, statement: str) -> None:
         _apart(lambda: _execute(plain(self.url), statement))
+
+
+def _passing(refusal: Exception) -> bool:
+    """Say whether a server that is starting may refuse like this."""
+    import asyncpg  # noqa: PLC0415 - as above
+
+    starting = (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError)
+    return isinstance(refusal, (OSError, TimeoutError, *starting))
 
 
 def plain(url: str) -> str:

@@ -5,12 +5,8 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from spine_common.testing.synthetic.defects import Defect
-from spine_common.testing.synthetic.publication import (
-    TIERS,
-    published_on,
-    updated_on,
-    week_start,
-)
+from spine_common.testing.synthetic.publication import published_on, updated_on, week_start
+from spine_common.testing.synthetic.tiers import TIERS
 from spine_common.testing.synthetic.week import Format, Week
 
 SEPARATORS = {Format.WEEKLY: b"|", Format.API: b",", Format.SHORT: b"|"}

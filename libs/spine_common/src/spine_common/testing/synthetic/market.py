@@ -6,7 +6,8 @@ import polars as pl
 
 from spine_common.testing.synthetic.draws import bell, below, chance, draw, power_of_two
 from spine_common.testing.synthetic.names import issue_name, listed_symbol, otc_symbol
-from spine_common.testing.synthetic.publication import NMS_TIER_1, NMS_TIER_2, OTC, week_start
+from spine_common.testing.synthetic.publication import week_start
+from spine_common.testing.synthetic.tiers import NMS_TIER_1, NMS_TIER_2, OTC
 from spine_common.testing.synthetic.venues import NON_ATS, VENUES
 from spine_common.testing.synthetic.week import Week
 

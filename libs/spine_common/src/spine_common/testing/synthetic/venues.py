@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spine_common.testing.synthetic.publication import NMS_TIER_1, NMS_TIER_2, OTC
+from spine_common.testing.synthetic.tiers import NMS_TIER_1, NMS_TIER_2, OTC
 
 
 @dataclass(frozen=True, slots=True)

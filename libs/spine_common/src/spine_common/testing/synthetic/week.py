@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from spine_common.testing.synthetic.defects import Defect
-from spine_common.testing.synthetic.publication import TIERS
+from spine_common.testing.synthetic.tiers import TIERS
 
 _FRIDAY = 4
 _HEADER_LINE = 1
