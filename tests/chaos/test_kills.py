@@ -25,6 +25,7 @@ WEEKS = [Week(date(2024, 3, 8) + timedelta(weeks=n), NMS_TIER_1, rows=60_000) fo
 
 
 async def order_all(platform: Platform, folder: Path) -> list[Execution]:
+    folder.mkdir(exist_ok=True)
     return [
         await platform.dispatcher.submit(
             "finra.otc_transparency.process_week",

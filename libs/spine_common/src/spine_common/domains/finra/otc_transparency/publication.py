@@ -1,8 +1,9 @@
 """When FINRA publishes a week, and, the other way round, which week a publication day means."""
 
-import warnings
 from datetime import date, timedelta
 from functools import cache
+
+from holidays import financial_holidays
 
 from spine_common.domains.finra.otc_transparency.partition import (
     PLAUSIBLE_YEARS,
@@ -10,6 +11,7 @@ from spine_common.domains.finra.otc_transparency.partition import (
     friday_of,
 )
 
+_FRIDAY = 4
 LAG = {
     Tier.NMS_TIER_1: timedelta(days=21),
     Tier.NMS_TIER_2: timedelta(days=35),
@@ -37,21 +39,12 @@ def week_published_on(day: date, tier: Tier) -> date | None:
 
 
 def _open_on_or_after(day: date) -> date:
-    while day not in _sessions(day.year):
+    while day.weekday() > _FRIDAY or day in _closures(day.year):
         day += timedelta(days=1)
     return day
 
 
 @cache
-def _sessions(year: int) -> frozenset[date]:
-    """Return the days of a year the New York Stock Exchange is open."""
-    # Loading the calendars takes seconds, and only a file that does not name its week needs them.
-    from exchange_calendars.exchange_calendar_xnys import (  # noqa: PLC0415 - see above
-        XNYSExchangeCalendar,
-    )
-
-    with warnings.catch_warnings():
-        # The calendars lag behind the data-frame library they are built on.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        calendar = XNYSExchangeCalendar(start=f"{year}-01-01", end=f"{year}-12-31")
-    return frozenset(calendar.sessions.date)
+def _closures(year: int) -> frozenset[date]:
+    """Return the days of a year the New York Stock Exchange is closed, weekends aside."""
+    return frozenset(financial_holidays("NYSE", years=year))
