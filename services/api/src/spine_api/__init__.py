@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The API: submits commands, answers queries."""

@@ -80,8 +80,7 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
                 yield platform
             finally:
                 state.stopping = True
-                starting.cancel()
-                await asyncio.gather(starting, return_exceptions=True)
+                await _end(starting)
                 await platform.bus.close(grace)
                 await platform.relay.stop(grace)
 
@@ -100,6 +99,17 @@ async def _start(platform: Platform, services: Sequence[Service], state: _State)
     log.info("started", consumers=state.expected_consumers, owner=platform.owner)
     if _reaches_every_stage(platform, services):
         await platform.relay.run()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it is done.
+
+    Before Python 3.12 ``wait_for`` swallows a cancellation that comes together with its result.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1.0)
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _reaches_every_stage(platform: Platform, services: Sequence[Service]) -> bool:
