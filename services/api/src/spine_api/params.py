@@ -20,31 +20,21 @@ def checked_params(params: Mapping[str, Any]) -> Mapping[str, Any]:
     return params
 
 
-def order_key(logical_key: str | None, idempotency_key: str | None) -> str | None:
-    """Return the key under which the order is one and the same; both spellings may agree.
+def checked_key(name: str, key: str | None) -> str | None:
+    """Return an order's key, or None for none.
 
-    Raises ``InvalidParams`` for two that differ, for one that can't be kept, and for one that
-    looks like a workflow's own, which would take the place of its step.
+    Raises ``InvalidParams`` for one that can't be kept, and for one that looks like a workflow's
+    own, which would take the place of its step.
     """
-    given = {"logical_key": logical_key, "Idempotency-Key": idempotency_key}
-    named = {name: key for name, key in given.items() if key is not None}
-    if len(set(named.values())) > 1:
+    if key is not None and (not _KEY.fullmatch(key) or key.startswith(_STEPS)):
         raise InvalidParams(
-            "logical_key and Idempotency-Key differ.",
-            remedy="Give one of them, or the same value twice.",
-            field="Idempotency-Key",
-            value=idempotency_key,
+            f"{name} can't be {key[:80]!r}.",
+            remedy="It has 1 to 200 printable ASCII characters, no space,"
+            f" and does not begin with {_STEPS!r}.",
+            field=name,
+            value=key,
         )
-    for name, key in named.items():
-        if not _KEY.fullmatch(key) or key.startswith(_STEPS):
-            raise InvalidParams(
-                f"{name} can't be {key[:80]!r}.",
-                remedy="It has 1 to 200 printable ASCII characters, no space,"
-                f" and does not begin with {_STEPS!r}.",
-                field=name,
-                value=key,
-            )
-    return next(iter(named.values()), None)
+    return key
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -28,6 +28,11 @@ def child_execution_id(parent: ExecutionId, step: str, generation: int = 1) -> E
     return ExecutionId(str(uuid.uuid5(_NAMESPACE, f"{parent}/{step}/{generation}")))
 
 
+def keyed_execution_id(idempotency_key: str) -> ExecutionId:
+    """Derive the id of the execution an idempotency key stands for, now and ever after."""
+    return ExecutionId(str(uuid.uuid5(_NAMESPACE, f"key:{idempotency_key}")))
+
+
 def command_message_id(execution: ExecutionId, attempt: int) -> MessageId:
     """Derive a command's message id: a message is one attempt of one execution."""
     return MessageId(str(uuid.uuid5(_NAMESPACE, f"{execution}#{attempt}")))

@@ -8,7 +8,7 @@ import orjson
 
 from spine_common.core.errors import FenceLost
 from spine_common.core.execution import EventType, Execution
-from spine_common.core.ids import new_execution_id
+from spine_common.core.ids import keyed_execution_id, new_execution_id
 from spine_common.core.pipeline import Lane, Pipeline, Stage, TriggerSource
 from spine_common.framework import workflow
 from spine_common.framework.ports.database import Database, Transaction
@@ -40,7 +40,12 @@ class Dispatcher:
         An open execution with the same logical key is returned instead of a second one. Raises
         ``PipelineNotFound`` and ``InvalidParams`` before anything is written.
         """
-        new = self.prepare(pipeline, params or {}, lane, trigger_source, logical_key)
+        return await self.record(
+            self.prepare(pipeline, params or {}, lane, trigger_source, logical_key)
+        )
+
+    async def record(self, new: NewExecution) -> Execution:
+        """Record a prepared order, or return the execution that stands for it already."""
         for attempt in range(_TRIES):
             try:
                 async with self._database.transaction() as tx:
@@ -56,21 +61,27 @@ class Dispatcher:
                 return execution
         raise AssertionError("unreachable")
 
-    def prepare(
+    def prepare(  # noqa: PLR0913, PLR0917 - an order is all of this
         self,
         pipeline: str,
         params: Mapping[str, Any],
         lane: Lane,
         trigger_source: TriggerSource,
         logical_key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> NewExecution:
-        """Check an order and return what would be recorded; nothing is written."""
+        """Check an order and return what would be recorded; nothing is written.
+
+        Orders with one idempotency key are one execution, also after it has ended.
+        """
         declared = self._registry.pipeline(pipeline)
         values = declared.read_params(params)
         partition = declared.partition.of_or_none(values) if declared.partition else None
         key = partition.key if partition else None
         return NewExecution(
-            execution_id=new_execution_id(),
+            execution_id=(
+                keyed_execution_id(idempotency_key) if idempotency_key else new_execution_id()
+            ),
             pipeline=declared.name,
             stage=declared.stage,
             domain=self._registry.domain_of(declared.name).name,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from spine_api.errors import DuplicateInProgress, naming_values
-from spine_api.params import checked_params, order_key
+from spine_api.params import checked_key, checked_params
 from spine_api.schemas.errors import failures
 from spine_api.schemas.executions import (
     ChildList,
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/executions", tags=["executions"])
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IdempotencyKey = Annotated[
     str | None,
-    Header(description="The same as `logical_key`: a repeated order is not a second one."),
+    Header(description="Makes a repeated order the same execution, also after that has ended."),
 ]
 
 
@@ -60,18 +60,18 @@ async def submit_execution(
 ) -> ExecutionAnswer:
     """Record an order and return its execution; poll `poll_url` for what becomes of it.
 
-    An open execution for the same pipeline, partition and parameters, or with the same key, is
-    returned instead of a second one.
+    An open execution for the same pipeline, partition and parameters, or with the same
+    `logical_key`, is returned instead of a second one; one with the same `Idempotency-Key`
+    always is.
     """
-    key = order_key(order.logical_key, idempotency_key)
+    logical_key = checked_key("logical_key", order.logical_key)
+    idempotency_key = checked_key("Idempotency-Key", idempotency_key)
     with naming_values(order.params):
         params = checked_params(order.params)
         wanted = platform.dispatcher.prepare(
-            order.pipeline, params, order.lane, TriggerSource.API, key
+            order.pipeline, params, order.lane, TriggerSource.API, logical_key, idempotency_key
         )
-    execution = await platform.dispatcher.submit(
-        order.pipeline, params, order.lane, TriggerSource.API, key
-    )
+    execution = await platform.dispatcher.record(wanted)
     _check_same(execution, wanted)
     answer = ExecutionAnswer.of(execution)
     response.headers["Location"] = answer.poll_url
@@ -138,9 +138,9 @@ def _check_same(execution: Execution, wanted: NewExecution) -> None:
     # A key must not turn one order into another: the caller would wait for the wrong thing.
     if (execution.pipeline, execution.params) != (wanted.pipeline, wanted.params):
         raise DuplicateInProgress(
-            f"{wanted.logical_key!r} is the key of {execution.pipeline} with other parameters,"
-            f" which is {execution.status}.",
-            remedy="Use another key, or wait until that execution has ended.",
+            f"The key belongs to {execution.pipeline} with other parameters, which is"
+            f" {execution.status}.",
+            remedy="Use another key.",
             execution_id=execution.execution_id,
             pipeline=execution.pipeline,
         )

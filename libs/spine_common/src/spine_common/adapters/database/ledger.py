@@ -80,7 +80,9 @@ class SqlLedger:
             executions.c.execution_id == new.execution_id,
             (executions.c.logical_key == new.logical_key) & _ALWAYS_OPEN,
         )
-        found = (await self._connection.execute(select(executions).where(same))).first()
+        itself_first = (executions.c.execution_id == new.execution_id).desc()
+        query = select(executions).where(same).order_by(itself_first)
+        found = (await self._connection.execute(query)).first()
         if found is None:
             # It ended between our INSERT and this SELECT; the caller's whole step runs again.
             raise FenceLost(f"The open execution of {new.logical_key} ended just now.")
