@@ -36,7 +36,7 @@ async def database(database_url: str) -> AsyncIterator[SqlDatabase]:
 
 
 @pytest.fixture
-async def another(database: SqlDatabase, database_url: str) -> AsyncIterator[SqlDatabase]:
+async def another(database_url: str) -> AsyncIterator[SqlDatabase]:
     """A second process's view of the same database."""
     another = SqlDatabase(database_url)
     yield another

@@ -17,6 +17,8 @@ from spine_common.framework.retry import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
+_LARGEST_ATTEMPT = 2**31 - 1
+
 
 class DeadLetterDesk:
     """Handles the poison-message queue; several at once are safe, for the row lock decides."""
@@ -46,7 +48,7 @@ class DeadLetterDesk:
 
     async def _settle(self, tx: Transaction, delivery: Delivery) -> None:
         try:
-            command = read_command(delivery.body)
+            command = _read(delivery.body)
         except PoisonMessage as poison:
             await tx.dead_letters.keep(_letter(delivery, poison.kind, poison.code, str(poison)))
             log.warning("poison_kept", code=poison.code, error=str(poison))
@@ -67,6 +69,9 @@ class DeadLetterDesk:
         return Kind.TRANSIENT, "UNDELIVERABLE", f"The broker gave it up; it is {execution.status}."
 
     async def _judge(self, tx: Transaction, execution: Execution, kind: Kind) -> None:
+        if execution.status in {Status.PENDING, Status.RETRY_SCHEDULED}:
+            # It came back before the relay's mark: in process the mark always comes later.
+            execution = await tx.ledger.record(execution, EventType.QUEUED)
         if execution.status is Status.QUEUED:
             cause = {"kind": kind, "code": "UNDELIVERABLE", "message": "The broker gave it up."}
             execution = await tx.ledger.record(execution, EventType.FAILED, cause)
@@ -82,6 +87,14 @@ class DeadLetterDesk:
         again = await tx.ledger.record(execution, EventType.RETRY_SCHEDULED, payload)
         await workflow.order(tx, again, delay=delay)
         log.info("retry_scheduled", execution_id=execution.execution_id, **payload)
+
+
+def _read(body: bytes) -> Command:
+    """Read a command that a ledger could know; ``PoisonMessage`` for any other."""
+    command = read_command(body)
+    if "\x00" in command.execution_id or command.attempt > _LARGEST_ATTEMPT:
+        raise PoisonMessage("No ledger holds such an execution id or attempt.")
+    return command
 
 
 def _letter(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from spine_common.contracts.commands import Command
-from spine_common.core.errors import FenceLost, Kind, PoisonMessage, Unavailable
+from spine_common.core.errors import FenceLost, Kind, LeaseExpired, PoisonMessage, Unavailable
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import Fence
 from spine_common.framework.outcome import Failed, PutBack, Stale
@@ -21,11 +21,16 @@ _CLAIMABLE = frozenset({Status.PENDING, Status.QUEUED, Status.RETRY_SCHEDULED, S
 
 @dataclass(frozen=True, slots=True)
 class LeaseTerms:
-    """How long a lease lasts, how often it is renewed, how long a stage may take; seconds."""
+    """How long a lease lasts, how often it is renewed, how long a stage may take; seconds.
+
+    ``starts`` is how many workers may take up one attempt, one after the other, before it counts
+    as failed: a command that kills its worker is not taken over for ever.
+    """
 
     seconds: float = 60.0
     heartbeat: float = 10.0
     deadline: float = 900.0
+    starts: int = 3
 
 
 async def claim(
@@ -43,17 +48,40 @@ async def claim(
     if execution.attempt != command.attempt:
         return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
     if execution.status is Status.FAILED:
-        code, message = str(execution.error_code), str(execution.error)
-        return Failed(execution.execution_id, Kind.PERMANENT, code, message)
+        return await _failure_of(tx, execution)
     if execution.status not in _CLAIMABLE:
         return Stale(f"it is {execution.status}")
-    if execution.status is Status.RUNNING and locked.lease_seconds_left > 0:
-        return PutBack(locked.lease_seconds_left)
+    if execution.status is Status.RUNNING:
+        if locked.lease_seconds_left > 0:
+            return PutBack(locked.lease_seconds_left)
+        if await _starts(tx, execution) >= terms.starts:
+            return await _fail_expired(tx, execution)
     fence = Fence(execution.fence + 1)
     payload = {"attempt": execution.attempt, "fence": fence, "owner": owner}
     started = await tx.ledger.record(execution, EventType.STARTED, payload)
     await tx.ledger.set_lease(execution.execution_id, owner, terms.seconds)
     return started
+
+
+async def _starts(tx: Transaction, execution: Execution) -> int:
+    """Return how many workers have begun the present attempt."""
+    events = await tx.ledger.events(execution.execution_id)
+    started = (event for event in events if event.type is EventType.STARTED)
+    return sum(event.payload.get("attempt") == execution.attempt for event in started)
+
+
+async def _fail_expired(tx: Transaction, execution: Execution) -> Failed:
+    expired = LeaseExpired("Every worker that took it up stopped renewing its lease.")
+    cause = {"kind": expired.kind, "code": expired.code, "message": expired.message}
+    payload = {**cause, "attempt": execution.attempt}
+    failed = await tx.ledger.record(execution, EventType.FAILED, payload)
+    await tx.ledger.release(execution.execution_id)
+    return await _failure_of(tx, failed)
+
+
+async def _failure_of(tx: Transaction, execution: Execution) -> Failed:
+    said = (await tx.ledger.events(execution.execution_id))[-1].payload
+    return Failed(execution.execution_id, Kind(said["kind"]), said["code"], said["message"])
 
 
 async def hold_fence(tx: Transaction, claimed: Execution) -> Execution:
@@ -76,6 +104,7 @@ async def heartbeat(
     fence at the commit is what protects the data; this only saves work.
     """
     worker = asyncio.current_task()
+    cancelling = worker.cancelling() if worker else 0
     lost = asyncio.Event()
 
     async def beat() -> None:
@@ -98,7 +127,8 @@ async def heartbeat(
     except asyncio.CancelledError:
         if not lost.is_set() or worker is None:
             raise
-        worker.uncancel()
+        if worker.uncancel() > cancelling:
+            raise  # somebody else asked for it, too
         raise FenceLost(f"The lease on execution {claimed.execution_id} was lost.") from None
     finally:
         beating.cancel()

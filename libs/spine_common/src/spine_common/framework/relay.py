@@ -18,10 +18,11 @@ class Relay:
     """A task in every process. Several relays share the outbox by short leases on its rows.
 
     ``window`` messages are under way at most; ``lease`` seconds is how long a dead relay's rows
-    stay with it; ``interval`` is how often it looks without being nudged.
+    stay with it; ``interval`` is how often it looks without being nudged. With ``exchange`` it
+    takes messages for that one only.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a relay is tuned by each of these
         self,
         database: Database,
         bus: Bus,
@@ -29,54 +30,69 @@ class Relay:
         window: int = 50,
         lease: float = 30.0,
         interval: float = 0.5,
+        exchange: str | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
         self._window = window
         self._lease = lease
         self._interval = interval
+        self._exchange = exchange
         self._wake = asyncio.Event()
         self._under_way: dict[asyncio.Task[None], OutboxRow] = {}
         self._sent: list[OutboxRow] = []
-        self._failures = 0
+        self._failures = 0  # publishes that failed in a row
+        self._outages = 0  # turns that failed in a row
         self._extended_at = 0.0
-        self._stopped = asyncio.Event()
+        self._stopped = False
+        self._turning = asyncio.Lock()
 
     def nudge(self) -> None:
         """Say that something may be due: look now instead of at the next interval."""
-        self._wake.set()
+        # A nudge must not turn an outage into a hot loop: only the pause, a success or a stop
+        # ends it.
+        if not (self._failures or self._outages):
+            self._wake.set()
 
     async def run(self) -> None:
         """Relay until ``stop``."""
-        while not self._stopped.is_set():
+        while not self._stopped:
             self._wake.clear()
+            claimed = 0
             try:
-                claimed = await self._turn()
-            except Unavailable as error:
-                self._failures += 1
-                log.warning("relay_waits", error=str(error), failures=self._failures)
-                claimed = 0
-            # A nudge must not turn an outage into a hot loop: only the pause or a stop ends it.
-            awaited = self._stopped if self._failures else self._wake
+                async with self._turning:
+                    claimed = await self._turn()
+            except Exception as error:
+                self._outages += 1
+                log.warning(
+                    "relay_waits",
+                    error=str(error),
+                    outages=self._outages,
+                    exc_info=not isinstance(error, Unavailable),
+                )
+            else:
+                self._outages = 0
             if self._failures or claimed == 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(awaited.wait(), self._pause())
+                    await asyncio.wait_for(self._wake.wait(), self._pause())
 
     async def stop(self, grace: float = 10.0) -> None:
         """Claim nothing more, wait for what is under way, give the rest back."""
-        self._stopped.set()
-        self.nudge()
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=grace)
-        unsent = [row for task, row in self._under_way.items() if not task.done()]
-        for task in list(self._under_way):
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-        with contextlib.suppress(Unavailable):
-            await self._mark()
-            if unsent:
-                async with self._database.transaction() as tx:
-                    await tx.outbox.release(unsent, delay=0.0)
+        self._stopped = True
+        self._wake.set()
+        # A turn that has begun may still claim rows, which must not be left to their lease.
+        async with self._turning:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=grace)
+            unsent = [row for task, row in self._under_way.items() if not task.done()]
+            for task in list(self._under_way):
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+            with contextlib.suppress(Unavailable):
+                await self._mark()
+                if unsent:
+                    async with self._database.transaction() as tx:
+                        await tx.outbox.release(unsent, delay=0.0)
 
     @property
     def idle(self) -> bool:
@@ -85,13 +101,15 @@ class Relay:
 
     async def _turn(self) -> int:
         """Mark what was sent, then claim and publish what is due; return how many were claimed."""
+        if self._stopped:
+            return 0
         await self._mark()
         await self._extend()
         free = self._window - len(self._under_way)
         if free <= 0:
             return 0
         async with self._database.transaction() as tx:
-            rows = await tx.outbox.claim(limit=free, lease=self._lease)
+            rows = await tx.outbox.claim(limit=free, lease=self._lease, exchange=self._exchange)
         for row in rows:
             task = asyncio.create_task(self._send(row), name=f"relay-{row.outbox_id}")
             self._under_way[task] = row
@@ -101,9 +119,14 @@ class Relay:
     async def _send(self, row: OutboxRow) -> None:
         try:
             await self._bus.publish(row.message)
-        except SpineError as error:
+        except Exception as error:
             self._failures += 1
-            log.warning("publish_failed", message_id=row.message.message_id, error=str(error))
+            log.warning(
+                "publish_failed",
+                message_id=row.message.message_id,
+                error=str(error),
+                exc_info=not isinstance(error, SpineError),
+            )
             with contextlib.suppress(Unavailable):
                 async with self._database.transaction() as tx:
                     await tx.outbox.release([row], delay=self._pause())
@@ -118,8 +141,9 @@ class Relay:
             return
         sent = self._sent[:]
         async with self._database.transaction() as tx:
-            await tx.outbox.mark_sent(sent)
+            # The executions first, as who withdraws a command locks them: no deadlock.
             await tx.ledger.record_queued(sent)
+            await tx.outbox.mark_sent(sent)
         del self._sent[: len(sent)]
 
     async def _extend(self) -> None:
@@ -130,4 +154,6 @@ class Relay:
             self._extended_at = time.monotonic()
 
     def _pause(self) -> float:
-        return min(30.0, self._interval * 2.0 ** min(self._failures, 6))
+        """Return how long to wait: never so long that rows under way would lose their lease."""
+        failed = max(self._failures, self._outages)
+        return min(self._lease / 3, self._interval * 2.0 ** min(failed, 6))

@@ -33,6 +33,8 @@ from spine_common.framework.stage import PlainResult, StageFunction, StageOutput
 
 log = structlog.get_logger(__name__)
 
+_LONGEST_MESSAGE = 4_000
+
 
 @dataclass(frozen=True, slots=True)
 class Handled:
@@ -101,9 +103,8 @@ class StageRunner:
             log.warning("fence_lost", error=str(lost))
             return Stale(str(lost)), {}
         except Exception as error:
-            log.warning(
-                "attempt_failed", error=str(error), exc_info=not isinstance(error, SpineError)
-            )
+            ours = isinstance(error, SpineError)
+            log.warning("attempt_failed", error=_said_by(error), exc_info=not ours)
             return await self._fail(claimed, error), {}
         log.info("execution_ended", status=ended.status, result=dict(ended.result))
         return Done(ended.status), _rows(output)
@@ -132,11 +133,13 @@ class StageRunner:
     async def _work(self, command: Command) -> StageOutput:
         pipeline = self._context.registry.pipeline(command.pipeline)
         try:
-            async with asyncio.timeout(self._terms.deadline):
+            async with asyncio.timeout(self._terms.deadline) as limit:
                 if pipeline.run is not None:
                     return await self._run_plain(pipeline, command)
                 return await self._stages[command.stage](command, self._context)
         except TimeoutError as error:
+            if not limit.expired():
+                raise  # what the stage waited for was too slow, not the stage
             raise DeadlineExceeded(
                 f"{command.pipeline} took longer than {self._terms.deadline:g} s."
             ) from error
@@ -162,20 +165,21 @@ class StageRunner:
                         return await skip(tx, self._context.registry, claimed, output, str(done))
                 except FenceLost:
                     # The commit before may have gone through and only its reply was lost.
-                    if ended := await self._ended_by_us(claimed):
+                    ended = await self._as_we_left_it(claimed)
+                    if ended and ended.status in {Status.COMPLETED, Status.SKIPPED}:
                         return ended
                     raise
         raise AssertionError("unreachable")
 
-    async def _ended_by_us(self, claimed: Execution) -> Execution | None:
+    async def _as_we_left_it(self, claimed: Execution) -> Execution | None:
+        """Return the execution as it stands, or None when another worker has taken it over."""
         async with self._context.database.reading() as tx:
             now = await tx.ledger.get(claimed.execution_id)
-        ours = {Status.COMPLETED, Status.SKIPPED}
-        return now if now and now.fence == claimed.fence and now.status in ours else None
+        return now if now and now.fence == claimed.fence else None
 
     async def _fail(self, claimed: Execution, error: Exception) -> Outcome:
         """Record the failure in a transaction of its own: the stage's was rolled back."""
-        kind, code, message = classify(error), code_of(error), str(error) or type(error).__name__
+        kind, code, message = classify(error), code_of(error), _said_by(error)
         payload = {"kind": kind, "code": code, "message": message, "attempt": claimed.attempt}
         async for attempt in stamina.retry_context(
             on=DatabaseUnavailable, attempts=None, timeout=None, wait_max=5.0
@@ -187,8 +191,17 @@ class StageRunner:
                         await tx.ledger.record(execution, EventType.FAILED, payload)
                         await tx.ledger.release(execution.execution_id)
                 except FenceLost as lost:
-                    return Stale(str(lost))
+                    left = await self._as_we_left_it(claimed)
+                    if left is None or left.status is not Status.FAILED:
+                        return Stale(str(lost))
+                    # It had gone through and only its reply was lost: the message is rejected.
         return Failed(claimed.execution_id, kind, code, message)
+
+
+def _said_by(error: Exception) -> str:
+    """Return what an error says as text every database keeps: no NUL, no lone surrogate."""
+    said = (str(error) or type(error).__name__)[:_LONGEST_MESSAGE]
+    return said.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def _rows(output: StageOutput) -> Mapping[str, int]:

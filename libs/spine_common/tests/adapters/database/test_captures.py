@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from spine_common.adapters.database.tables import capture_sightings
 from spine_common.adapters.database.unit_of_work import SqlDatabase
@@ -105,7 +105,10 @@ async def test_different_contents_admitted_at_once_are_numbered_without_a_gap(
     database: SqlDatabase, another: SqlDatabase
 ):
     answers = await asyncio.gather(
-        *(admit(where, content) for where, content in zip((database, another) * 3, "abcdef"))
+        *(
+            admit(where, content)
+            for where, content in zip((database, another) * 3, "abcdef", strict=True)
+        )
     )
 
     assert sorted(capture.version for capture, _ in answers) == [1, 2, 3, 4, 5, 6]
@@ -143,10 +146,13 @@ async def test_what_was_not_captured_is_not_there(database: SqlDatabase):
 
 
 async def test_an_admission_that_fails_later_leaves_no_partition(database: SqlDatabase):
-    with pytest.raises(ZeroDivisionError):
+    async def attempt() -> None:
         async with database.transaction() as tx:
             await tx.captures.admit(new_capture("a"), BY, force=False)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await attempt()
 
     async with database.reading() as tx:
         assert await tx.captures.latest(partition()) is None

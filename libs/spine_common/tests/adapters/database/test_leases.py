@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
 import time_machine
 
 from spine_common.adapters.database.unit_of_work import SqlDatabase
@@ -85,14 +84,12 @@ async def test_an_old_fence_renews_nothing(database: SqlDatabase):
     assert await lease_left(database, execution.execution_id) == 0
 
 
-@pytest.mark.parametrize("end", [EventType.COMPLETED, EventType.SKIPPED, EventType.CANCELLED])
-async def test_an_ended_execution_is_not_renewed(database: SqlDatabase, end: EventType):
-    execution = await running(database)
-    async with database.transaction() as tx:
-        await tx.ledger.record(execution, end)
-
-    async with database.transaction() as tx:
-        assert not await tx.ledger.renew(execution.execution_id, execution.fence, 60.0)
+async def test_an_ended_execution_is_not_renewed(database: SqlDatabase):
+    for end in (EventType.COMPLETED, EventType.SKIPPED, EventType.CANCELLED):
+        execution = await running(database)
+        async with database.transaction() as tx:
+            await tx.ledger.record(execution, end)
+            assert not await tx.ledger.renew(execution.execution_id, execution.fence, 60.0)
 
 
 async def test_a_failed_attempt_is_not_renewed(database: SqlDatabase):

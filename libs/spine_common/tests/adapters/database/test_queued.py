@@ -1,7 +1,5 @@
 """Whether ``queued`` is written for the attempt that was sent, and for no other."""
 
-import pytest
-
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.contracts.commands import command_message
 from spine_common.core.execution import EventType, Execution, Status
@@ -52,27 +50,22 @@ async def test_many_sent_at_once_are_each_queued_once(database: SqlDatabase):
     assert {await status(database, execution) for execution in executions} == {Status.QUEUED}
 
 
-@pytest.mark.parametrize(
-    "life",
-    [
+async def test_a_consumer_faster_than_the_mark_leaves_nothing_to_write(database: SqlDatabase):
+    for life in (
         [(EventType.STARTED, {})],
         [(EventType.STARTED, {}), (EventType.COMPLETED, {})],
         [(EventType.CANCELLED, {})],
         [(EventType.STARTED, {}), (EventType.FAILED, FAULT)],
-    ],
-)
-async def test_a_consumer_faster_than_the_mark_leaves_nothing_to_write(
-    database: SqlDatabase, life: list[tuple[EventType, dict[str, str]]]
-):
-    execution = await submitted(database)
-    rows = await sent(database, execution)
-    async with database.transaction() as tx:
-        for type_, payload in life:
-            execution = await tx.ledger.record(execution, type_, payload)
+    ):
+        execution = await submitted(database, str(life))
+        rows = await sent(database, execution)
+        async with database.transaction() as tx:
+            for type_, payload in life:
+                execution = await tx.ledger.record(execution, type_, payload)
 
-    await mark(database, rows)
+        await mark(database, rows)
 
-    assert await status(database, execution) is execution.status
+        assert await status(database, execution) is execution.status
 
 
 async def test_an_earlier_attempt_sent_does_not_queue_the_next(database: SqlDatabase):

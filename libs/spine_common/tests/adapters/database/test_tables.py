@@ -6,8 +6,6 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.core.capture import Capture
@@ -109,31 +107,6 @@ async def test_booleans_are_booleans(database: SqlDatabase):
     capture = await loaded(database, rows({"flag": value} for value in (True, False, None)))
 
     assert [row["flag"] for row in await stored(database, capture)] == [True, False, None]
-
-
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(
-    values=st.lists(
-        st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12),
-        min_size=1,
-        max_size=20,
-    )
-)
-def test_any_text_survives_the_road_into_the_database(values: list[str]):
-    """The driver's half of the road is above; this is the text that is handed to COPY."""
-    import csv  # noqa: PLC0415 - an independent reader
-    import io  # noqa: PLC0415
-
-    from spine_common.adapters.database.bulk import _csv  # noqa: PLC0415
-
-    text = _csv(texts(*values).select("line", "text")).read().decode()
-
-    read = list(csv.reader(io.StringIO(text, newline="")))
-    assert [row[1] for row in read] == values
 
 
 async def test_a_load_takes_the_datasets_columns_in_any_order_and_type(database: SqlDatabase):

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import Row, delete, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.statements import insert_into
@@ -56,11 +56,15 @@ class SqlOutbox:
         )
         await self._connection.execute(again)
 
-    async def claim(self, *, limit: int, lease: float) -> list[OutboxRow]:
+    async def claim(
+        self, *, limit: int, lease: float, exchange: str | None = None
+    ) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
         token = secrets.token_hex(8)
+        wanted = true() if exchange is None else outbox.c.exchange == exchange
         due = (
             select(outbox.c.outbox_id)
+            .where(wanted)
             .where(outbox.c.available_at <= db_now())
             .where(or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < db_now()))
             .order_by(outbox.c.outbox_id)

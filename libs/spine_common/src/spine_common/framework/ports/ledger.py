@@ -105,7 +105,9 @@ class Outbox(Protocol):
         The same message id twice is one row: the later due time stands.
         """
 
-    async def claim(self, *, limit: int, lease: float) -> list[OutboxRow]:
+    async def claim(
+        self, *, limit: int, lease: float, exchange: str | None = None
+    ) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
 
     async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:
