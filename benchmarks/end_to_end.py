@@ -37,6 +37,7 @@ async def measure(partitions: int, rounds: int) -> float:
         ratios = []
         for number in range(rounds):
             folder = Path(scratch) / str(number)
+            folder.mkdir()
             url = postgres.new_database()
             await migrate(url)
             environment = {
@@ -68,7 +69,6 @@ async def _through_the_services(
     async with open_platform(settings, "bench") as platform:
         await platform.bus.connect()
         await platform.bus.declare()
-        folder.mkdir()
         # A small partition first: it only wakes everything up.
         weeks = [Week(FIRST_WEEK, OTC, rows=100)] + [
             Week(FIRST_WEEK + timedelta(weeks=n), NMS_TIER_2, seed=n, rows=ROWS)

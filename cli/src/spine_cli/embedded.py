@@ -78,7 +78,7 @@ async def prepare_database(settings: "Settings") -> None:
 
 
 @asynccontextmanager
-async def opened(settings: "Settings") -> AsyncIterator["Platform"]:
+async def opened(settings: "Settings", *, commands_here: bool = False) -> AsyncIterator["Platform"]:
     """Open the platform to ask and to order; nothing is run here.
 
     Raises ``SchemaMissing`` when a database server has not been migrated.
@@ -86,7 +86,7 @@ async def opened(settings: "Settings") -> AsyncIterator["Platform"]:
     from spine_common.bootstrap.platform import open_platform  # noqa: PLC0415 - heavy
 
     await prepare_database(settings)
-    async with open_platform(settings, "cli") as platform:
+    async with open_platform(settings, "cli", commands_here=commands_here) as platform:
         await platform.database.check()
         yield platform
 
@@ -95,19 +95,20 @@ async def opened(settings: "Settings") -> AsyncIterator["Platform"]:
 async def working(settings: "Settings") -> AsyncIterator["Platform"]:
     """Open the platform and run every stage in this process while the block runs.
 
-    The bus is the one in this process even where the settings name a broker: what is ordered in
-    the block is run here, against the configured database and store.
+    Commands are handled in this process even where the settings name a broker: what is ordered
+    in the block is run here, on the configured database and store.
     """
     from spine_common.bootstrap.consumers import start_consumers  # noqa: PLC0415 - heavy
 
     services = [load_service(name) for name in WORKERS]
-    async with opened(settings.model_copy(update={"rabbitmq_url": None})) as platform:
+    async with opened(settings, commands_here=True) as platform:
         await platform.bus.connect()
         await platform.store.check()
         await start_consumers(platform, services)
         async with _relaying(platform):
             yield platform
-            await _let_out(platform)
+            if settings.rabbitmq_url is None:
+                await _let_out(platform)
 
 
 async def _let_out(platform: "Platform") -> None:

@@ -13,6 +13,7 @@ from spine_common.adapters.sources.files import FileSources, upload
 from spine_common.adapters.storage.local import LocalStore
 from spine_common.bootstrap.migrate import declare_data_tables
 from spine_common.bootstrap.settings import Settings
+from spine_common.contracts.routing import COMMANDS_EXCHANGE
 from spine_common.core.errors import InvalidParams
 from spine_common.framework.context import StageContext
 from spine_common.framework.dispatcher import Dispatcher
@@ -58,15 +59,27 @@ class Platform:
         return await upload(self.store, path)
 
 
-def build_platform(settings: Settings, service: str = "spine") -> Platform:
-    """Compose a platform; nothing connects yet."""
+def build_platform(
+    settings: Settings, service: str = "spine", *, commands_here: bool = False
+) -> Platform:
+    """Compose a platform; nothing connects yet.
+
+    ``commands_here`` handles commands in this process even where a broker is configured. Events
+    then stay in the outbox, for a relay that reaches the broker and so those who listen there.
+    """
     declare_data_tables()
     registry = discover()
     database = open_database(settings, service)
-    bus = open_bus(settings)
+    beside_broker = commands_here and settings.rabbitmq_url is not None
+    bus = InProcessBus() if beside_broker else open_bus(settings)
     store = open_store(settings)
     # In process a message is sent when it was handled: its lease lasts while the work does.
-    relay = Relay(database, bus, interval=settings.relay_interval_seconds)
+    relay = Relay(
+        database,
+        bus,
+        interval=settings.relay_interval_seconds,
+        exchange=COMMANDS_EXCHANGE if beside_broker else None,
+    )
     return Platform(
         settings=settings,
         registry=registry,
@@ -111,9 +124,11 @@ def open_store(settings: Settings) -> Store:
 
 
 @asynccontextmanager
-async def open_platform(settings: Settings, service: str = "spine") -> AsyncIterator[Platform]:
+async def open_platform(
+    settings: Settings, service: str = "spine", *, commands_here: bool = False
+) -> AsyncIterator[Platform]:
     """Compose a platform and close what it opened at the end."""
-    platform = build_platform(settings, service)
+    platform = build_platform(settings, service, commands_here=commands_here)
     try:
         yield platform
     finally:
