@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from spine_common.bootstrap.settings import Settings
+from spine_common.bootstrap.settings import RESERVED, Settings
 from spine_common.framework.registry import discover
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -17,6 +17,8 @@ def settings() -> Iterator[str]:
     yield "Read from the environment or `.env`. Most names work without the prefix, too"
     yield "(`DATABASE_URL`); the prefixed one wins. A secret also from the file `…_FILE` names."
     yield ""
+    yield "Those marked *later* are accepted and checked, and do nothing yet."
+    yield ""
     yield "| variable | a value is | default |"
     yield "|---|---|---|"
     for name, field in Settings.model_fields.items():
@@ -28,7 +30,8 @@ def settings() -> Iterator[str]:
             if default != "derived"
             else "derived"
         )
-        yield f"| `SPINE_{name.upper()}` | {field.description} | {shown} |"
+        later = " *(later)*" if name in RESERVED else ""
+        yield f"| `SPINE_{name.upper()}` | {field.description}{later} | {shown} |"
 
 
 def pipelines() -> Iterator[str]:

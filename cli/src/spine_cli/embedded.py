@@ -71,10 +71,13 @@ def quiet_settings(**overrides: Any) -> "Settings":
 
 async def prepare_database(settings: "Settings") -> None:
     """Migrate a SQLite file, which is this program's own; a server's schema is its operator's."""
-    from spine_common.bootstrap.migrate import migrate  # noqa: PLC0415 - heavy
+    from spine_common.bootstrap.migrate import migrate, status  # noqa: PLC0415 - heavy
 
     if settings.database_url.startswith("sqlite"):
-        await migrate(settings.database_url)
+        # A question must not wait for the lock of a load that is under way.
+        current, needed = await status(settings.database_url)
+        if current != needed:
+            await migrate(settings.database_url)
 
 
 @asynccontextmanager

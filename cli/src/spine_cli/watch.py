@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spine_cli.progress import Snapshot
-from spine_common.core.errors import ExecutionNotFound
+from spine_common.core.errors import DatabaseUnavailable, ExecutionNotFound
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import ExecutionId
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Show = Callable[[Sequence[Snapshot]], None]
 _INTERVAL = 0.1
 _LONGEST = 0.5
+_AWAY = 1.0
 
 
 async def watch(
@@ -25,11 +26,16 @@ async def watch(
     """Show how the orders come along until each has ended, and return how."""
     latest: dict[ExecutionId, Snapshot] = {}
     while True:
-        async with platform.database.reading() as tx:
-            for execution_id in execution_ids:
-                known = latest.get(execution_id)
-                if known is None or not known.has_ended:
-                    latest[execution_id] = await look(platform, tx, execution_id)
+        try:
+            async with platform.database.reading() as tx:
+                for execution_id in execution_ids:
+                    known = latest.get(execution_id)
+                    if known is None or not known.has_ended:
+                        latest[execution_id] = await look(platform, tx, execution_id)
+        except DatabaseUnavailable:
+            # The work waits for it, too, and goes on when it is back.
+            await asyncio.sleep(_AWAY)
+            continue
         snapshots = [latest[execution_id] for execution_id in execution_ids]
         show(snapshots)
         if all(snapshot.has_ended for snapshot in snapshots):

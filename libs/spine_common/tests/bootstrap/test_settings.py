@@ -45,6 +45,11 @@ def test_nothing_set_is_the_embedded_mode(folder: Path):
     assert (settings.lease_seconds, settings.heartbeat_seconds) == (60.0, 10.0)
 
 
+def test_the_usual_word_for_encryption_is_understood(variables: Set):
+    variables(DATABASE_URL="postgres://u@h/d?a=b&sslmode=require")
+    assert Settings().database_url == "postgresql+asyncpg://u@h/d?a=b&ssl=require"
+
+
 @pytest.mark.parametrize("spelled", ["postgresql", "postgres", "postgresql+asyncpg"])
 def test_every_spelling_of_postgresql_gets_our_driver(spelled: str, variables: Set):
     variables(DATABASE_URL=f"{spelled}://spine:p%40ss@db:5432/spine?application_name=x")

@@ -189,7 +189,7 @@ async def ingest(command: Command, context: StageContext) -> StageOutput:
         bytes=len(source.content),
     )
     rows = raw.lines.height
-    return StageResult(new, {"v1": rows}, (Load(LINES, raw.lines),), metrics={"rows": rows})
+    return StageResult(new, (Load("v1", LINES, raw.lines),), metrics={"rows": rows})
 
 
 async def normalizing(command: Command, context: StageContext) -> StageOutput:
@@ -200,11 +200,11 @@ async def normalizing(command: Command, context: StageContext) -> StageOutput:
         return NothingToDo(capture, "it is done")
     raw = parse(await context.read_raw(capture), capture.partition.params())
     made = normalize(raw)
-    await context.keep_normalized(capture, made.accepted)
+    object_key = await context.keep_normalized(capture, made.accepted)
     return StageResult(
         capture,
-        {"v1": made.accepted.height},
-        (Load(SALES, made.accepted),),
+        (Load("v1", SALES, made.accepted),),
+        object_key=object_key,
         rejected=made.rejected,
         metrics={"accepted": made.accepted.height, "rejected": made.rejected.height},
     )
@@ -217,8 +217,7 @@ async def aggregate(command: Command, context: StageContext) -> StageOutput:
     totals = TOTAL.compute(sales)
     return StageResult(
         capture,
-        {TOTAL.versioned_name: totals.height},
-        (Load(TOTALS, totals),),
+        (Load(TOTAL.versioned_name, TOTALS, totals),),
         checks=tuple(TOTAL.checks(sales, totals)),
         metrics={"totals": totals.height},
     )

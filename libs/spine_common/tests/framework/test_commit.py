@@ -74,7 +74,7 @@ async def test_a_stage_that_fails_at_its_last_row_leaves_nothing(shop: Process):
         output = await ingest(command, context)
         assert isinstance(output, StageResult)
         broken = pl.concat([output.loads[0].frame] * 2)
-        return replace(output, loads=(*output.loads[:0], Load(LINES, broken)))
+        return replace(output, loads=(*output.loads[:0], Load("v1", LINES, broken)))
 
     path = shop.folder / "sales.txt"
     path.write_text("tea 2")

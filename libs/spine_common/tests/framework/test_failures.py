@@ -10,7 +10,7 @@ from spine_common.contracts.message import Message
 from spine_common.contracts.routing import COMMANDS_EXCHANGE, DEAD_LETTER_QUEUE
 from spine_common.core.errors import SourceNotFound, StoreUnavailable
 from spine_common.core.execution import EventType, Execution, Status
-from spine_common.core.ids import MessageId, command_message_id
+from spine_common.core.ids import MessageId, command_message_id, new_execution_id
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.queries import Row, Window
 
@@ -136,7 +136,8 @@ def message(body: bytes) -> Message:
 
 async def test_a_command_the_ledger_does_not_know_is_kept(process: Process):
     execution = await process.dispatcher.submit("suite.work")
-    unknown = delivery(execution).body.replace(execution.execution_id.encode(), b"nobody")
+    nobody = new_execution_id().encode()
+    unknown = delivery(execution).body.replace(execution.execution_id.encode(), nobody)
 
     verdict = await process.desk.handle(replace(delivery(execution), body=unknown))
 

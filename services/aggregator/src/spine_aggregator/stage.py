@@ -25,18 +25,16 @@ async def aggregate(command: Command, context: StageContext) -> StageResult | No
 
     rows = await context.read_normalized(capture)
     calcs = [calc for calc in domain.catalog.current() if calc.versioned_name in wanted]
-    computed = {calc.versioned_name: await context.compute(_compute, calc, rows) for calc in calcs}
+    computed = [await context.compute(_compute, calc, rows) for calc in calcs]
 
-    sizes = {name: load.frame.height for name, (load, _) in computed.items()}
     return StageResult(
         capture=capture,
-        versions=sizes,
-        loads=tuple(load for load, _ in computed.values()),
-        checks=tuple(check for _, checks in computed.values() for check in checks),
-        metrics=sizes,
+        loads=tuple(load for load, _ in computed),
+        checks=tuple(check for _, checks in computed for check in checks),
+        metrics={load.version: load.frame.height for load, _ in computed},
     )
 
 
 def _compute(calc: Calc, rows: pl.DataFrame) -> Computed:
     frame = calc.compute(rows)
-    return Load(calc.dataset, frame), tuple(calc.checks(rows, frame))
+    return Load(calc.versioned_name, calc.dataset, frame), tuple(calc.checks(rows, frame))

@@ -41,7 +41,6 @@ def _result(domain: Domain, source: SourceFile, raw: RawCapture, raw_key: str) -
             rows=rows,
             bytes=len(source.content),
         ),
-        versions={"v1": rows},
-        loads=(Load(domain.raw, raw.lines),),
+        loads=(Load("v1", domain.raw, raw.lines),),
         metrics={"rows": rows},
     )

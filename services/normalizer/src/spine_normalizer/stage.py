@@ -23,14 +23,14 @@ async def normalize(command: Command, context: StageContext) -> StageResult | No
     source = await context.read_raw(capture)
     raw = await context.compute(domain.parse, source, capture.partition.params())
     normalized = await context.compute(domain.normalize, raw)
-    await context.keep_normalized(capture, normalized.accepted)
+    object_key = await context.keep_normalized(capture, normalized.accepted)
 
     accepted, rejected = normalized.accepted.height, normalized.rejected.height
     return StageResult(
         capture=capture,
-        versions=dict.fromkeys(versions, accepted),
-        loads=(Load(domain.normalized, normalized.accepted),),
+        loads=(Load("v1", domain.normalized, normalized.accepted),),
         rejected=normalized.rejected,
         checks=normalized.checks,
         metrics={"accepted": accepted, "rejected": rejected},
+        object_key=object_key,
     )

@@ -39,6 +39,7 @@ async def start_consumers(platform: Platform, services: Iterable[Service]) -> in
                 platform.database,
                 RetryPolicy(platform.settings.max_retries),
                 nudge=platform.relay.nudge,
+                given_up=lambda pipeline: platform.metrics.dead_letters.labels(pipeline).inc(),
             )
             await platform.bus.consume(DEAD_LETTER_QUEUE, desk.handle, prefetch=prefetch)
             started += 1
@@ -64,10 +65,8 @@ def observer(metrics: Metrics) -> Observer:
             case Done(status=status):
                 metrics.executions.labels(pipeline, status).inc()
                 metrics.execution_duration.labels(pipeline).observe(handled.seconds)
-            case Failed(kind=kind):
+            case Failed():
                 metrics.executions.labels(pipeline, "failed").inc()
-                if kind is not Kind.TRANSIENT:
-                    metrics.dead_letters.labels(pipeline).inc()
             case _:
                 pass
         if handled.command is not None:

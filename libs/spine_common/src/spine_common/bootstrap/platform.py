@@ -73,12 +73,13 @@ def build_platform(
     beside_broker = commands_here and settings.rabbitmq_url is not None
     bus = InProcessBus() if beside_broker else open_bus(settings)
     store = open_store(settings)
-    # In process a message is sent when it was handled: its lease lasts while the work does.
     relay = Relay(
         database,
         bus,
         interval=settings.relay_interval_seconds,
         exchange=COMMANDS_EXCHANGE if beside_broker else None,
+        # In process a message is under way until it was handled.
+        **({"window": 200, "per_road": 8} if isinstance(bus, InProcessBus) else {}),
     )
     return Platform(
         settings=settings,

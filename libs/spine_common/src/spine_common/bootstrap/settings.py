@@ -30,6 +30,21 @@ from spine_common.observability.redaction import HIDDEN, is_secret_name, redacte
 _SECRETS = {"database_url", "rabbitmq_url", "rabbitmq_management_url", "finra_api_client_id"}
 """Settings that may be in a file although their names do not look like it."""
 
+RESERVED = {
+    "finra_api_base_url",
+    "finra_api_client_id",
+    "finra_api_client_secret",
+    "otc_api_base_url",
+    "otc_api_key",
+    "otlp_endpoint",
+    "retention_days",
+    "scheduler_enabled",
+    "storage_s3_bucket",
+    "storage_s3_endpoint",
+    "tracing_enabled",
+}
+"""Settings that are read and checked, and that nothing uses yet."""
+
 _PREFIXED_ONLY = {
     "data_dir",
     "database_path",

@@ -1,5 +1,6 @@
 """How a database or broker URL may be spelled, and the one spelling we go on with."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ POSTGRESQL = "postgresql+asyncpg"
 SQLITE = "sqlite+aiosqlite"
 LOCAL_BROKER = "amqp://guest:guest@localhost:5672/"
 
+_SSL_MODE = re.compile(r"([?&])sslmode=")
 _POSTGRESQL_SPELLINGS = {"postgresql", "postgres", POSTGRESQL}
 _SQLITE_SPELLINGS = {"sqlite", SQLITE}
 
@@ -24,7 +26,8 @@ def database_url(spelled: str) -> str:
     scheme, separator, rest = spelled.strip().partition("://")
     if separator and scheme in _POSTGRESQL_SPELLINGS:
         _check_port(spelled)
-        return f"{POSTGRESQL}://{rest}"
+        # As libpq and most tools spell it; the driver has another word for it.
+        return f"{POSTGRESQL}://" + _SSL_MODE.sub(r"\1ssl=", rest)
     if separator and scheme in _SQLITE_SPELLINGS:
         path = rest.removeprefix("/")
         # A database in memory would be another one for every connection.

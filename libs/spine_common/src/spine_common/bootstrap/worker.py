@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,17 +76,44 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
         app = next((s.app for s in services if s.app), None)
         web = app(platform, checks) if app else health_app(checks, _registry(platform))
         async with serving(web, settings.http_host, settings.http_port, grace=grace):
-            starting = asyncio.create_task(_start(platform, services, state), name="starting")
+            working = asyncio.create_task(_work(platform, services, state), name="working")
             try:
-                yield platform
+                async with _while_alive(working):
+                    yield platform
             finally:
                 state.stopping = True
-                await _end(starting)
+                until = time.monotonic() + grace
                 await platform.bus.close(grace)
-                await platform.relay.stop(grace)
+                await platform.relay.stop(max(0.0, until - time.monotonic()))
+                await _end(working)
 
 
-async def _start(platform: Platform, services: Sequence[Service], state: _State) -> None:
+@asynccontextmanager
+async def _while_alive(working: asyncio.Task[None]) -> AsyncIterator[None]:
+    """End the block when the work behind it dies: a process that does nothing must not look well.
+
+    Raises what the work died of; whoever runs the process starts it again.
+    """
+    block = asyncio.current_task()
+
+    def end_block(task: asyncio.Task[None]) -> None:
+        if block is not None and not task.cancelled() and task.exception() is not None:
+            block.cancel("the work behind it has died")
+
+    working.add_done_callback(end_block)
+    try:
+        yield
+    except asyncio.CancelledError:
+        died_of = working.exception() if working.done() and not working.cancelled() else None
+        if died_of is None or block is None:
+            raise
+        block.uncancel()
+        raise died_of from None
+    finally:
+        working.remove_done_callback(end_block)
+
+
+async def _work(platform: Platform, services: Sequence[Service], state: _State) -> None:
     """Wait for what we depend on, in any order; then consume and relay, for good."""
     async for attempt in stamina.retry_context(
         on=SpineError, attempts=None, timeout=None, wait_initial=0.5, wait_max=5.0

@@ -23,8 +23,8 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    execution_id: ExecutionId
-    attempt: int = Field(ge=1)
+    execution_id: ExecutionId = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    attempt: int = Field(ge=1, lt=2**31)
     pipeline: str
     domain: str
     stage: Stage
@@ -38,9 +38,9 @@ def command_type(stage: Stage) -> str:
     return f"spine.command.{stage}.v{COMMAND_VERSION}"
 
 
-def command_message(execution: Execution) -> Message:
-    """Return the message that asks for the execution's present attempt."""
-    command = Command(
+def command_of(execution: Execution) -> Command:
+    """Return the command for the execution's present attempt, as the ledger has it."""
+    return Command(
         execution_id=execution.execution_id,
         attempt=execution.attempt,
         pipeline=execution.pipeline,
@@ -50,6 +50,11 @@ def command_message(execution: Execution) -> Message:
         partition_key=execution.partition_key,
         params=dict(execution.params),
     )
+
+
+def command_message(execution: Execution) -> Message:
+    """Return the message that asks for the execution's present attempt."""
+    command = command_of(execution)
     message_id = command_message_id(execution.execution_id, execution.attempt)
     envelope = Envelope(
         id=message_id,

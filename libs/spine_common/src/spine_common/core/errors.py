@@ -179,6 +179,13 @@ class InvariantViolated(SpineError):
     code = "INVARIANT_VIOLATED"
 
 
+class Conflict(SpineError):
+    """Two transactions met; the whole step can be run again."""
+
+    code = "CONFLICT"
+    kind = Kind.TRANSIENT
+
+
 class FenceLost(SpineError):
     """Another worker has taken the execution over; this one's work must not be written."""
 

@@ -46,14 +46,20 @@ async def _commit_result(
     if force:
         await tx.manifest.reopen(capture, execution.stage, list(output.versions))
     # The manifest first: two concurrent runs of the same work meet here, before either loads.
-    await tx.manifest.complete(capture, execution.stage, output.versions, execution.execution_id)
+    fresh = await tx.manifest.complete(
+        capture, execution.stage, output.versions, execution.execution_id, output.object_key
+    )
     for load in output.loads:
+        if load.version not in fresh:
+            continue
         if force:
             await tx.tables.clear(load.dataset, capture)
         await tx.tables.load(load.dataset, capture, load.frame)
     if force or not output.rejected.is_empty():
         await tx.evidence.rejects(capture, execution.stage, output.rejected)
-    await tx.evidence.checks(capture, execution.stage, output.checks, execution.execution_id)
+    await tx.evidence.checks(
+        capture, execution.stage, output.checks, execution.execution_id, afresh=force
+    )
     failed = [check.name for check in output.checks if check.failed]
     made = {"capture_id": capture.capture_id, **output.metrics, "failed_checks": failed}
     return await _end(tx, registry, execution, EventType.COMPLETED, made, capture)

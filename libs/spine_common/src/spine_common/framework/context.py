@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import os
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
 import polars as pl
@@ -23,14 +26,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@cache
+def _computing() -> ThreadPoolExecutor:
+    """Return the threads that compute, apart from those that wait for files.
+
+    As many as there are processors: more would only take turns, and a full house of computations
+    must not keep the store, and with it readiness, waiting.
+    """
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compute")
+
+
 def raw_key(digest: str) -> str:
     """Return the object-store key of bytes as fetched."""
     return f"raw/{digest}"
 
 
-def normalized_key(capture: CaptureId) -> str:
-    """Return the object-store key of a capture's valid rows."""
-    return f"normalized/{capture}.parquet"
+def normalized_key(capture: CaptureId, digest: str) -> str:
+    """Return the object-store key of a capture's valid rows.
+
+    The digest of the content is part of it: a worker that lost its fence, or one of another
+    release, can't put other rows in the place of those the manifest names.
+    """
+    return f"normalized/{capture}.{digest[:12]}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,8 @@ class StageContext:
 
     async def compute(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a pure function in a thread, so that heartbeats go on meanwhile."""
-        return await asyncio.to_thread(function, *args, **kwargs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(_computing(), partial(function, *args, **kwargs))
 
     async def keep_raw(self, source: SourceFile) -> str:
         """Put a publication's bytes into the object store and return their key."""
@@ -61,14 +79,20 @@ class StageContext:
         """Return the bytes a capture was made from, as they were fetched."""
         return SourceFile(capture.source_name, await self.store.get(capture.raw_key))
 
-    async def keep_normalized(self, capture: Capture, frame: pl.DataFrame) -> None:
-        """Put a capture's valid rows into the object store as Parquet."""
+    async def keep_normalized(self, capture: Capture, frame: pl.DataFrame) -> str:
+        """Put a capture's valid rows into the object store as Parquet and return their key."""
         content = await self.compute(_to_parquet, frame)
-        await self.store.put(normalized_key(capture.capture_id), content)
+        key = normalized_key(capture.capture_id, sha256(content))
+        await self.store.put(key, content)
+        return key
 
     async def read_normalized(self, capture: Capture) -> pl.DataFrame:
         """Return a capture's valid rows."""
-        content = await self.store.get(normalized_key(capture.capture_id))
+        async with self.database.reading() as tx:
+            key = await tx.manifest.object_key(capture, Stage.NORMALIZE)
+        if key is None:
+            raise _not_through(capture, Stage.NORMALIZE)
+        content = await self.store.get(key)
         return await self.compute(pl.read_parquet, content)
 
     async def capture(self, command: Command) -> Capture:
@@ -100,10 +124,14 @@ class StageContext:
         """Raise ``DependencyMissing`` unless an earlier stage is done for the capture."""
         async with self.database.reading() as tx:
             if not await tx.manifest.done(capture, stage):
-                raise DependencyMissing(
-                    f"{capture.capture_id} has not been through {stage} yet.",
-                    remedy=f"Run the {stage} pipeline of {capture.partition.domain} for it first.",
-                )
+                raise _not_through(capture, stage)
+
+
+def _not_through(capture: Capture, stage: Stage) -> DependencyMissing:
+    return DependencyMissing(
+        f"{capture.capture_id} has not been through {stage} yet.",
+        remedy=f"Run the {stage} pipeline of {capture.partition.domain} for it first.",
+    )
 
 
 def _check_partition(capture: Capture, wanted: Mapping[str, str]) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 
-from spine_common.core.errors import FenceLost
+from spine_common.contracts.message import MAX_MESSAGE_BYTES
+from spine_common.core.capture import Capture
+from spine_common.core.errors import Conflict, InvalidParams
 from spine_common.core.execution import EventType, Execution
 from spine_common.core.ids import keyed_execution_id, new_execution_id
 from spine_common.core.pipeline import Lane, Pipeline, Stage, TriggerSource
@@ -16,6 +18,7 @@ from spine_common.framework.ports.ledger import NewExecution
 from spine_common.framework.registry import Registry
 
 _TRIES = 5
+_MOST_BYTES = MAX_MESSAGE_BYTES // 2
 _PER_CAPTURE = frozenset({Stage.NORMALIZE, Stage.AGGREGATE})
 
 
@@ -52,7 +55,7 @@ class Dispatcher:
                     execution, is_new = await tx.ledger.submit(new)
                     if is_new:
                         execution = await self._start(tx, execution)
-            except FenceLost:
+            except Conflict:
                 # The open execution of that key ended between two of our statements.
                 if attempt + 1 == _TRIES:
                     raise
@@ -78,6 +81,7 @@ class Dispatcher:
         values = declared.read_params(params)
         partition = declared.partition.of_or_none(values) if declared.partition else None
         key = partition.key if partition else None
+        computed_key = _logical_key(declared, key, values)
         return NewExecution(
             execution_id=(
                 keyed_execution_id(idempotency_key) if idempotency_key else new_execution_id()
@@ -88,7 +92,7 @@ class Dispatcher:
             lane=lane,
             params=values,
             partition_key=key,
-            logical_key=logical_key or _logical_key(declared, key, values),
+            logical_key=logical_key or computed_key,
             trigger_source=trigger_source,
         )
 
@@ -132,13 +136,27 @@ class Dispatcher:
         return execution
 
     async def _lacks(
-        self, tx: Transaction, pipeline: Pipeline, execution: Execution, capture: Any
+        self, tx: Transaction, pipeline: Pipeline, execution: Execution, capture: Capture
     ) -> bool:
         if execution.params.get("force"):
             return True
         done = await tx.manifest.done(capture, pipeline.stage)
         domain = self._registry.domain(execution.domain)
         return not domain.versions(pipeline.stage) <= done
+
+
+def _in_json(pipeline: Pipeline, params: Mapping[str, Any]) -> bytes:
+    """Return parameters as they travel; ``InvalidParams`` for those no message can carry."""
+    try:
+        text = orjson.dumps(params, option=orjson.OPT_SORT_KEYS, default=str)
+    except TypeError as error:
+        raise InvalidParams(f"The parameters of {pipeline.name} are no JSON: {error}.") from error
+    if len(text) > _MOST_BYTES:
+        raise InvalidParams(
+            f"The parameters of {pipeline.name} have {len(text):,} bytes.",
+            remedy=f"{_MOST_BYTES:,} at most: pass bulk data as a file.",
+        )
+    return text
 
 
 def _logical_key(pipeline: Pipeline, partition_key: str | None, params: Mapping[str, Any]) -> str:
@@ -149,5 +167,5 @@ def _logical_key(pipeline: Pipeline, partition_key: str | None, params: Mapping[
     beyond = dict(params)
     if partition_key is not None and pipeline.partition is not None:
         beyond = {k: v for k, v in beyond.items() if k not in pipeline.partition.names}
-    digest = hashlib.sha256(orjson.dumps(beyond, option=orjson.OPT_SORT_KEYS, default=str))
+    digest = hashlib.sha256(_in_json(pipeline, beyond))
     return f"{pipeline.name}[{partition_key or ''}]#{digest.hexdigest()[:16]}"

@@ -45,6 +45,11 @@ async def claim(
     if locked is None:
         raise PoisonMessage(f"The ledger has no execution {command.execution_id}.")
     execution = locked.execution
+    if (execution.pipeline, execution.stage) != (command.pipeline, command.stage):
+        raise PoisonMessage(
+            f"Execution {command.execution_id} is one of {execution.pipeline},"
+            f" not of {command.pipeline}."
+        )
     if execution.attempt != command.attempt:
         return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
     if execution.status is Status.FAILED:
@@ -127,9 +132,12 @@ async def heartbeat(
     except asyncio.CancelledError:
         if not lost.is_set() or worker is None:
             raise
-        if worker.uncancel() > cancelling:
+        if worker.cancelling() > cancelling + 1:
             raise  # somebody else asked for it, too
         raise FenceLost(f"The lease on execution {claimed.execution_id} was lost.") from None
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
+        # The block may have turned our cancellation into another error.
+        if lost.is_set() and worker is not None and worker.cancelling() > cancelling:
+            worker.uncancel()

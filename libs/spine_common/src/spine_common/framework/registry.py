@@ -22,13 +22,24 @@ class Registry:
     """Domains by name, pipelines by name or alias."""
 
     def __init__(self, domains: Iterable[Domain]) -> None:
-        self.domains = {domain.name: domain for domain in domains}
+        self.domains: dict[str, Domain] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self._aliases: dict[str, str] = {}
         self._domain_of: dict[str, Domain] = {}
-        for domain in self.domains.values():
-            for pipeline in domain.pipelines:
-                self._add(domain, pipeline)
+        for domain in domains:
+            self._add_domain(domain)
+        for pipeline in self._pipelines.values():
+            self._check_steps(pipeline)
+
+    def _add_domain(self, domain: Domain) -> None:
+        # Captures are named by the last part: two domains that share it would share ids.
+        last = domain.name.rsplit(".", 1)[-1]
+        for other in self.domains:
+            if other.rsplit(".", 1)[-1] == last:
+                raise ValueError(f"The domains {other} and {domain.name} end alike.")
+        self.domains[domain.name] = domain
+        for pipeline in domain.pipelines:
+            self._add(domain, pipeline)
 
     def _add(self, domain: Domain, pipeline: Pipeline) -> None:
         for name in (pipeline.name, *pipeline.aliases):
@@ -37,6 +48,14 @@ class Registry:
             self._aliases[name] = pipeline.name
         self._pipelines[pipeline.name] = pipeline
         self._domain_of[pipeline.name] = domain
+
+    def _check_steps(self, workflow: Pipeline) -> None:
+        unknown = [step for step in workflow.steps if step not in self._pipelines]
+        if unknown or len(set(workflow.steps)) < len(workflow.steps):
+            raise ValueError(
+                f"{workflow.name} has steps that are no pipelines, or one twice:"
+                f" {', '.join(unknown or workflow.steps)}."
+            )
 
     def pipelines(self, prefix: str = "") -> list[Pipeline]:
         """Return the pipelines whose canonical name starts with ``prefix``, by name."""

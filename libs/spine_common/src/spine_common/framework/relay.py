@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 
 import structlog
 
@@ -13,13 +14,16 @@ from spine_common.framework.ports.ledger import OutboxRow
 
 log = structlog.get_logger(__name__)
 
+_MANY = 1_000_000
+
 
 class Relay:
     """A task in every process. Several relays share the outbox by short leases on its rows.
 
     ``window`` messages are under way at most; ``lease`` seconds is how long a dead relay's rows
     stay with it; ``interval`` is how often it looks without being nudged. With ``exchange`` it
-    takes messages for that one only.
+    takes messages for that one only. With ``per_road`` about that many messages of one routing
+    key are under way: where sending takes as long as handling, a lane must not hold up another.
     """
 
     def __init__(  # noqa: PLR0913 - a relay is tuned by each of these
@@ -31,6 +35,7 @@ class Relay:
         lease: float = 30.0,
         interval: float = 0.5,
         exchange: str | None = None,
+        per_road: int | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -38,6 +43,7 @@ class Relay:
         self._lease = lease
         self._interval = interval
         self._exchange = exchange
+        self._per_road = per_road
         self._wake = asyncio.Event()
         self._under_way: dict[asyncio.Task[None], OutboxRow] = {}
         self._sent: list[OutboxRow] = []
@@ -109,12 +115,21 @@ class Relay:
         if free <= 0:
             return 0
         async with self._database.transaction() as tx:
-            rows = await tx.outbox.claim(limit=free, lease=self._lease, exchange=self._exchange)
+            rows = await tx.outbox.claim(
+                limit=min(free, self._per_road or free),
+                lease=self._lease,
+                exchange=self._exchange,
+                but_not=self._full_roads(),
+            )
         for row in rows:
             task = asyncio.create_task(self._send(row), name=f"relay-{row.outbox_id}")
             self._under_way[task] = row
             task.add_done_callback(self._under_way.pop)
         return len(rows)
+
+    def _full_roads(self) -> list[str]:
+        roads = Counter(row.message.routing_key for row in self._under_way.values())
+        return [road for road, under_way in roads.items() if under_way >= (self._per_road or _MANY)]
 
     async def _send(self, row: OutboxRow) -> None:
         try:

@@ -17,7 +17,7 @@ class RetryPolicy:
     def delay(self, attempt: int) -> float | None:
         """Return how long to wait after a failed attempt (from 1), or None to give up.
 
-        Full jitter over the upper half, so that a hundred failures of one cause do not come back
+        Jitter over the upper half, so that a hundred failures of one cause do not come back
         as one.
         """
         if attempt > self.max_retries:

@@ -1,6 +1,7 @@
 """One delivery, from bytes to outcome: decode, claim, run the stage, commit; never ack."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 import stamina
 import structlog
 
-from spine_common.contracts.commands import Command, read_command
+from spine_common.contracts.commands import Command, command_of, read_command
 from spine_common.core.errors import (
     AlreadyDone,
     DatabaseUnavailable,
@@ -22,6 +23,7 @@ from spine_common.core.errors import (
 )
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.pipeline import Pipeline, Stage
+from spine_common.core.texts import storable
 from spine_common.framework import workflow
 from spine_common.framework.commit import commit, skip
 from spine_common.framework.context import StageContext
@@ -33,7 +35,8 @@ from spine_common.framework.stage import PlainResult, StageFunction, StageOutput
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_MESSAGE = 4_000
+_LET_GO_SECONDS = 2.0
+_COMMIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,16 @@ class StageRunner:
             return claimed, {}
         try:
             async with heartbeat(self._context.database, claimed, self._terms):
-                output = await self._work(command)
+                # What runs is what the ledger recorded, whatever the message says.
+                output = await self._work(command_of(claimed))
             # No heartbeat here: the commit holds the execution's row, and the fence is checked.
             ended = await self._commit(claimed, output)
         except FenceLost as lost:
             log.warning("fence_lost", error=str(lost))
             return Stale(str(lost)), {}
+        except asyncio.CancelledError:
+            await asyncio.shield(self._let_go(claimed))
+            raise
         except Exception as error:
             ours = isinstance(error, SpineError)
             log.warning("attempt_failed", error=_said_by(error), exc_info=not ours)
@@ -153,7 +160,7 @@ class StageRunner:
 
     async def _commit(self, claimed: Execution, output: StageOutput) -> Execution:
         async for attempt in stamina.retry_context(
-            on=DatabaseUnavailable, attempts=None, timeout=self._terms.deadline, wait_max=5.0
+            on=DatabaseUnavailable, attempts=None, timeout=_COMMIT_SECONDS, wait_max=5.0
         ):
             with attempt:
                 try:
@@ -176,6 +183,13 @@ class StageRunner:
         async with self._context.database.reading() as tx:
             now = await tx.ledger.get(claimed.execution_id)
         return now if now and now.fence == claimed.fence else None
+
+    async def _let_go(self, claimed: Execution) -> None:
+        """Drop the lease at a shutdown, so that the next worker need not wait for its end."""
+        with contextlib.suppress(SpineError, TimeoutError):
+            async with asyncio.timeout(_LET_GO_SECONDS), self._context.database.transaction() as tx:
+                await hold_fence(tx, claimed)
+                await tx.ledger.release(claimed.execution_id)
 
     async def _fail(self, claimed: Execution, error: Exception) -> Outcome:
         """Record the failure in a transaction of its own: the stage's was rolled back."""
@@ -200,8 +214,7 @@ class StageRunner:
 
 def _said_by(error: Exception) -> str:
     """Return what an error says as text every database keeps: no NUL, no lone surrogate."""
-    said = (str(error) or type(error).__name__)[:_LONGEST_MESSAGE]
-    return said.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return storable(str(error) or type(error).__name__)
 
 
 def _rows(output: StageOutput) -> Mapping[str, int]:

@@ -16,8 +16,9 @@ from spine_common.framework.context import StageContext
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Rows for one dataset."""
+    """Rows for one dataset. ``version`` names the work they are, as the manifest lists it."""
 
+    version: str
     dataset: Dataset
     frame: pl.DataFrame = field(repr=False)
 
@@ -26,16 +27,21 @@ class Load:
 class StageResult:
     """What a stage made of a partition; the runner commits it, whole.
 
-    ``versions`` names the work the manifest will show as done, with its rows; a ``NewCapture``
-    may turn out to be the latest one seen again, and then nothing is written.
+    A ``NewCapture`` may turn out to be the latest one seen again, and then nothing is written.
+    ``object_key`` is where the rows are in the object store, too, for a stage that put them there.
     """
 
     capture: Capture | NewCapture
-    versions: Mapping[str, int]
-    loads: tuple[Load, ...] = ()
+    loads: tuple[Load, ...]
     rejected: pl.DataFrame = field(default_factory=no_rejects, repr=False)
     checks: tuple[QualityCheck, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    object_key: str | None = None
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The work the manifest will show as done, with its rows."""
+        return {load.version: load.frame.height for load in self.loads}
 
 
 @dataclass(frozen=True, slots=True)

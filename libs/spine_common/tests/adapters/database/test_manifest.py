@@ -35,14 +35,30 @@ async def test_completed_work_is_done_for_its_capture_and_stage(database: SqlDat
     assert await done(database, other) == frozenset()
 
 
-async def test_the_same_work_a_second_time_is_refused_whole(database: SqlDatabase):
+async def test_the_same_work_a_second_time_is_refused(database: SqlDatabase):
     capture = await captured(database)
-    await complete(database, capture, b_v1=1)
+    await complete(database, capture, a_v1=1, b_v1=1)
 
     with pytest.raises(AlreadyDone):
         await complete(database, capture, a_v1=1, b_v1=1)
 
-    assert await done(database, capture) == {"b_v1"}
+
+async def test_of_work_done_in_part_only_the_rest_is_new(database: SqlDatabase):
+    capture = await captured(database)
+    await complete(database, capture, b_v1=1)
+
+    async with database.transaction() as tx:
+        assert await tx.manifest.complete(capture, STAGE, {"a_v1": 1, "b_v1": 1}, BY) == {"a_v1"}
+
+    assert await done(database, capture) == {"a_v1", "b_v1"}
+
+
+async def test_the_manifest_says_where_the_rows_are(database: SqlDatabase):
+    capture = await captured(database)
+    async with database.transaction() as tx:
+        assert await tx.manifest.object_key(capture, STAGE) is None
+        await tx.manifest.complete(capture, STAGE, {"v1": 1}, BY, "normalized/a.parquet")
+        assert await tx.manifest.object_key(capture, STAGE) == "normalized/a.parquet"
 
 
 async def test_of_two_that_do_the_same_work_at_once_one_is_told(

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from spine_common.adapters.database.datatables import data_metadata, data_table
 from spine_common.adapters.database.engine import open_engine, writing
+from spine_common.adapters.database.faults import SchemaMissing
 from spine_common.adapters.database.migrate import head_revision
 from spine_common.adapters.database.tables import metadata
 from spine_common.adapters.database.unit_of_work import SqlDatabase
@@ -143,3 +144,20 @@ async def test_a_reset_removes_all_data_and_leaves_the_schema(database_url: str)
     capture = await loaded(database, texts("b"))
     await database.close()
     assert capture.version == 1
+
+
+async def test_a_database_ahead_of_this_release_will_do_and_one_behind_will_not(empty_url: str):
+    await migrate.migrate(empty_url)
+    for revision, good in (("9999_later", True), ("0001_ledger", False)):
+        engine = open_engine(empty_url)
+        async with writing(engine).begin() as connection:
+            stamp = text("UPDATE alembic_version SET version_num = :revision")
+            await connection.execute(stamp, {"revision": revision})
+        await engine.dispose()
+        database = SqlDatabase(empty_url)
+        if good:
+            await database.check()
+        else:
+            with pytest.raises(SchemaMissing, match="spine db migrate"):
+                await database.check()
+        await database.close()

@@ -18,7 +18,7 @@ _NULL = "\\N"
 # Of a COPY's text, so that one load never needs more memory than this beside the frame.
 _SLICE_ROWS = 50_000
 # A slice takes a fraction of a second; a server that needs minutes is away.
-_COPY_SECONDS = 300.0
+_COPY_SECONDS = 60.0
 
 
 class SqlTables:
@@ -53,6 +53,7 @@ async def load_frame(
     """Append a frame whose columns are the table's, in any order."""
     if frame.is_empty():
         return
+    frame = frame.select(name for name in table.c.keys() if name in frame.columns)  # noqa: SIM118 - a column collection
     if connection.dialect.name == "postgresql":
         await _copy(connection, table, frame)
     else:
@@ -64,14 +65,16 @@ async def _copy(connection: AsyncConnection, table: Table, frame: pl.DataFrame) 
     driver: Any = raw.driver_connection
     for part in frame.iter_slices(_SLICE_ROWS):
         text = await asyncio.to_thread(_csv, part)
-        await driver.copy_to_table(
-            table.name,
-            source=text,
-            columns=part.columns,
-            format="csv",
-            null=_NULL,
-            timeout=_COPY_SECONDS,
-        )
+        # The driver's own limit does not hold while it waits for a connection that has died.
+        async with asyncio.timeout(_COPY_SECONDS):
+            await driver.copy_to_table(
+                table.name,
+                source=text,
+                columns=part.columns,
+                format="csv",
+                null=_NULL,
+                timeout=_COPY_SECONDS,
+            )
 
 
 def _csv(frame: pl.DataFrame) -> io.BytesIO:

@@ -1,6 +1,7 @@
 """Messages nobody could use, kept whole: bytes, headers, reason."""
 
 import base64
+import math
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from spine_common.adapters.database.statements import insert_into
 from spine_common.adapters.database.tables import dead_letters
 from spine_common.adapters.database.types import db_now
+from spine_common.core.texts import storable
 from spine_common.framework.ports.deadletters import DeadLetter
 from spine_common.framework.ports.queries import Page, Window
 
@@ -25,7 +27,7 @@ class SqlDeadLetters:
             insert_into(self._connection, dead_letters)
             .values(
                 received_at=db_now(),
-                message_id=letter.message_id,
+                message_id=storable(letter.message_id or "") or None,
                 queue=letter.queue,
                 body=letter.body,
                 headers=_json_safe(letter.headers),
@@ -33,7 +35,7 @@ class SqlDeadLetters:
                 attempt=letter.attempt,
                 kind=letter.kind.value,
                 code=letter.code,
-                reason=letter.reason,
+                reason=storable(letter.reason),
             )
             .on_conflict_do_nothing()
             .returning(dead_letters.c.dead_letter_id)
@@ -52,7 +54,9 @@ class SqlDeadLetters:
 def _json_safe(value: Any) -> Any:
     """Keep every header in JSON, whatever AMQP type it had."""
     match value:
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
             return value
         case bytes() | bytearray():
             return {"base64": base64.b64encode(value).decode()}

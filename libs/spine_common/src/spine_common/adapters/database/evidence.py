@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import polars as pl
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.bulk import load_frame
@@ -43,14 +43,16 @@ class SqlEvidence:
         stage: Stage,
         checks: Sequence[QualityCheck],
         execution_id: ExecutionId,
+        *,
+        afresh: bool = False,
     ) -> None:
-        """Store a stage's quality checks for the capture, in place of earlier ones."""
-        names = [check.name for check in checks]
+        """Store a stage's quality checks for the capture, in place of earlier ones of the name."""
+        named = quality_checks.c.name.in_([check.name for check in checks])
         await self._connection.execute(
             delete(quality_checks)
             .where(quality_checks.c.capture_no == capture.capture_no)
             .where(quality_checks.c.stage == stage.value)
-            .where(quality_checks.c.name.in_(names))
+            .where(true() if afresh else named)
         )
         for check in checks:
             await self._connection.execute(

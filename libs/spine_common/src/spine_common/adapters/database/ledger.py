@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from spine_common.adapters.database.statements import insert_into
 from spine_common.adapters.database.tables import execution_events, executions
 from spine_common.adapters.database.types import db_now, seconds_until
-from spine_common.core.errors import FenceLost
+from spine_common.core.errors import Conflict
 from spine_common.core.execution import (
     OPEN,
     Event,
@@ -85,7 +85,7 @@ class SqlLedger:
         found = (await self._connection.execute(query)).first()
         if found is None:
             # It ended between our INSERT and this SELECT; the caller's whole step runs again.
-            raise FenceLost(f"The open execution of {new.logical_key} ended just now.")
+            raise Conflict(f"The open execution of {new.logical_key} ended just now.")
         return to_execution(found)
 
     async def record(
@@ -107,7 +107,7 @@ class SqlLedger:
             .values(_columns(after))
         )
         if changed.rowcount != 1:
-            raise FenceLost(f"Execution {execution.execution_id} has moved on from #{event.seq}.")
+            raise Conflict(f"Execution {execution.execution_id} has moved on from #{event.seq}.")
         await self._append(event)
         return after
 

@@ -35,8 +35,10 @@ class SqlManifest:
         stage: Stage,
         rows_by_version: Mapping[str, int],
         execution_id: ExecutionId,
-    ) -> None:
-        """Record work as done; ``AlreadyDone`` when another execution was first."""
+        object_key: str | None = None,
+    ) -> frozenset[str]:
+        """Record work as done and return the versions that were not before."""
+        fresh = set()
         for version, rows in sorted(rows_by_version.items()):
             inserted = await self._connection.execute(
                 insert_into(self._connection, manifest)
@@ -45,14 +47,28 @@ class SqlManifest:
                     stage=stage.value,
                     version=version,
                     rows=rows,
+                    object_key=object_key,
                     completed_at=db_now(),
                     execution_id=execution_id,
                 )
                 .on_conflict_do_nothing()
                 .returning(manifest.c.version)
             )
-            if inserted.first() is None:
-                raise AlreadyDone(f"{stage} {version} of {capture.capture_id} is done already.")
+            if inserted.first() is not None:
+                fresh.add(version)
+        if not fresh:
+            raise AlreadyDone(f"{stage} of {capture.capture_id} is done already.")
+        return frozenset(fresh)
+
+    async def object_key(self, capture: Capture, stage: Stage) -> str | None:
+        """Return where the rows of a stage's work are in the object store."""
+        key: str | None = await self._connection.scalar(
+            select(manifest.c.object_key)
+            .where(manifest.c.capture_no == capture.capture_no)
+            .where(manifest.c.stage == stage.value)
+            .where(manifest.c.object_key.is_not(None))
+        )
+        return key
 
     async def reopen(self, capture: Capture, stage: Stage, versions: Sequence[str]) -> None:
         """Forget that work was done, for a forced run in the same transaction."""

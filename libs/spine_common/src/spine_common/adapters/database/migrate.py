@@ -23,15 +23,25 @@ def head_revision() -> str:
     return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
 
 
+@cache
+def earlier_revisions() -> frozenset[str | None]:
+    """Return the revisions this release has left behind, an empty database's None among them."""
+    walked = ScriptDirectory(str(_SCRIPTS)).walk_revisions()
+    return frozenset({script.revision for script in walked} - {head_revision()} | {None})
+
+
 def current_revision(connection: Connection) -> str | None:
     """Return the revision the database has; None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def check_schema(connection: Connection) -> None:
-    """Raise ``SchemaMissing`` unless the database has the revision this release needs."""
+    """Raise ``SchemaMissing`` for a database that is behind this release.
+
+    One that is ahead will do: during a rolling upgrade the last of the old release still work.
+    """
     current = current_revision(connection)
-    if current != head_revision():
+    if current in earlier_revisions():
         raise SchemaMissing(
             f"The database is at revision {current or 'none'}; this release needs"
             f" {head_revision()}.",

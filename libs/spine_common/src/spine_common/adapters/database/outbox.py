@@ -1,7 +1,7 @@
 """Messages that leave with the transaction that wrote them; relays lease them by token."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, or_, select, true, update
@@ -57,14 +57,19 @@ class SqlOutbox:
         await self._connection.execute(again)
 
     async def claim(
-        self, *, limit: int, lease: float, exchange: str | None = None
+        self,
+        *,
+        limit: int,
+        lease: float,
+        exchange: str | None = None,
+        but_not: Collection[str] = (),
     ) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
         token = secrets.token_hex(8)
         wanted = true() if exchange is None else outbox.c.exchange == exchange
         due = (
             select(outbox.c.outbox_id)
-            .where(wanted)
+            .where(wanted, outbox.c.routing_key.not_in(but_not))
             .where(outbox.c.available_at <= db_now())
             .where(or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < db_now()))
             .order_by(outbox.c.outbox_id)

@@ -152,6 +152,7 @@ manifest = Table(
     Column("stage", Text, primary_key=True),
     Column("version", Text, primary_key=True),
     Column("rows", BigInteger, nullable=False),
+    Column("object_key", Text),
     Column("completed_at", UtcTimestamp, nullable=False),
     Column("execution_id", Text, nullable=False),
 )

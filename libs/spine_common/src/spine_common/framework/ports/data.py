@@ -50,8 +50,15 @@ class Manifest(Protocol):
         stage: Stage,
         rows_by_version: Mapping[str, int],
         execution_id: ExecutionId,
-    ) -> None:
-        """Record work as done; ``AlreadyDone`` when another execution was first."""
+        object_key: str | None = None,
+    ) -> frozenset[str]:
+        """Record work as done and return the versions that were not before.
+
+        Raises ``AlreadyDone`` when other executions were first with every one of them.
+        """
+
+    async def object_key(self, capture: Capture, stage: Stage) -> str | None:
+        """Return where the rows of a stage's work are in the object store."""
 
     async def reopen(self, capture: Capture, stage: Stage, versions: Sequence[str]) -> None:
         """Forget that work was done, for a forced run in the same transaction."""
@@ -79,5 +86,10 @@ class Evidence(Protocol):
         stage: Stage,
         checks: Sequence[QualityCheck],
         execution_id: ExecutionId,
+        *,
+        afresh: bool = False,
     ) -> None:
-        """Store a stage's quality checks for the capture, in place of earlier ones."""
+        """Store a stage's quality checks for the capture, in place of earlier ones of the name.
+
+        With ``afresh`` the stage's other checks go, too: all of its work was done again.
+        """

@@ -1,6 +1,6 @@
 """The ledger records executions and their events; the outbox lets messages out with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -102,13 +102,21 @@ class Outbox(Protocol):
     ) -> None:
         """Put a message in, due ``delay`` seconds from now, database time.
 
-        The same message id twice is one row: the later due time stands.
+        The same message id twice is one row: the due time said last stands.
         """
 
     async def claim(
-        self, *, limit: int, lease: float, exchange: str | None = None
+        self,
+        *,
+        limit: int,
+        lease: float,
+        exchange: str | None = None,
+        but_not: Collection[str] = (),
     ) -> list[OutboxRow]:
-        """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
+        """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first.
+
+        Only those for ``exchange`` if one is named, and none with a routing key in ``but_not``.
+        """
 
     async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:
         """Lengthen the lease of rows still being published."""

@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("object_key", sa.Text(), nullable=True),
         sa.Column("completed_at", UtcTimestamp(), nullable=False),
         sa.Column("execution_id", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
