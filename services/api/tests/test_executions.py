@@ -174,7 +174,7 @@ async def test_a_command_too_large_for_the_broker_is_refused_and_leaves_nothing(
     answer = await order(api, "example.hello", {"name": "x" * 70_000})
 
     assert answer.status_code == 413
-    assert answer.json()["error"]["code"] == "MESSAGE_TOO_LARGE"
+    assert answer.json()["error"]["code"] == "PARAMS_TOO_LARGE"
     assert (await api.get("/api/v1/executions")).json() == {"executions": []}
 
 

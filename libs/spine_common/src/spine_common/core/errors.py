@@ -41,6 +41,12 @@ class InvalidParams(SpineError):
     code = "INVALID_PARAMS"
 
 
+class ParamsTooLarge(InvalidParams):
+    """More parameters than a message carries."""
+
+    code = "PARAMS_TOO_LARGE"
+
+
 class MissingRequired(InvalidParams):
     """A required parameter was not given."""
 

@@ -8,7 +8,7 @@ import orjson
 
 from spine_common.contracts.message import MAX_MESSAGE_BYTES
 from spine_common.core.capture import Capture
-from spine_common.core.errors import Conflict, InvalidParams
+from spine_common.core.errors import Conflict, InvalidParams, ParamsTooLarge
 from spine_common.core.execution import EventType, Execution
 from spine_common.core.ids import keyed_execution_id, new_execution_id
 from spine_common.core.pipeline import Lane, Pipeline, Stage, TriggerSource
@@ -152,7 +152,7 @@ def _in_json(pipeline: Pipeline, params: Mapping[str, Any]) -> bytes:
     except TypeError as error:
         raise InvalidParams(f"The parameters of {pipeline.name} are no JSON: {error}.") from error
     if len(text) > _MOST_BYTES:
-        raise InvalidParams(
+        raise ParamsTooLarge(
             f"The parameters of {pipeline.name} have {len(text):,} bytes.",
             remedy=f"{_MOST_BYTES:,} at most: pass bulk data as a file.",
         )

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from spine_common.adapters.database.tables import execution_events
 from spine_common.adapters.database.types import db_now
 from spine_common.adapters.database.unit_of_work import SqlDatabase
-from spine_common.core.errors import FenceLost
+from spine_common.core.errors import Conflict
 from spine_common.core.execution import TERMINAL_EVENTS, EventType, IllegalTransition, Status
 from spine_common.core.ids import new_execution_id
 
@@ -61,7 +61,7 @@ async def test_a_stale_execution_cannot_be_advanced_a_second_time(database: SqlD
     async with database.transaction() as tx:
         await tx.ledger.record(stale, EventType.QUEUED)
 
-    with pytest.raises(FenceLost):
+    with pytest.raises(Conflict):
         async with database.transaction() as tx:
             await tx.ledger.record(stale, EventType.QUEUED)
 
@@ -77,7 +77,7 @@ async def test_of_two_that_advance_the_same_value_at_once_one_wins(
 
     outcomes = await asyncio.gather(cancel(database), cancel(another), return_exceptions=True)
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["FenceLost", "NoneType"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "NoneType"]
 
 
 async def test_the_database_itself_refuses_a_second_end(database: SqlDatabase):
