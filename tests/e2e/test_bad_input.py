@@ -103,7 +103,12 @@ REFUSED: dict[str, tuple[bytes, dict[str, str], str, list[str]]] = {
         "PARTITION_AMBIGUOUS",
         ["week_ending"],
     ),
-    "a page instead of a file": (b"<!DOCTYPE html><html></html>", {}, "SOURCE_FORMAT", ["header"]),
+    "a page instead of a file": (
+        b"<!DOCTYPE html><html></html>",
+        {},
+        "SOURCE_FORMAT",
+        ["first line"],
+    ),
 }
 
 
@@ -212,8 +217,11 @@ async def test_a_bad_line_is_a_reject_and_the_others_stay(embedded: Platform, ca
     assert capture.rows == accepted.total + rejected.total
     assert accepted.total >= 1
     failed = {name for name, status in checks.items() if status == "failed"}
-    expected = {"no_conflicting_duplicates"} if "conflicting_duplicate" in reasons else set()
-    assert failed == expected
+    blocking = {
+        "conflicting_duplicate": "no_conflicting_duplicates",
+        "torn_line": "file_complete",
+    }
+    assert failed == {blocking[reason] for reason in reasons if reason in blocking}
     for reject in rejected.rows:
         assert reject["line"] > 1
         assert reject["detail"]

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from spine_cli.trouble import Trouble
+
 if TYPE_CHECKING:
     from spine_common.bootstrap.platform import Platform
     from spine_common.bootstrap.service import Service
@@ -20,6 +22,7 @@ STAGES = ("ingestor", "normalizer", "aggregator")
 WORKERS = (*STAGES, "dlq")
 SERVICES = ("api", "scheduler", *WORKERS)
 
+TROUBLE = Trouble()
 _LET_OUT_SECONDS = 2.0
 _QUIET = "spine_common.framework"
 """What the framework warns about, the progress view shows already."""
@@ -101,8 +104,12 @@ async def working(settings: "Settings") -> AsyncIterator["Platform"]:
     Commands are handled in this process even where the settings name a broker: what is ordered
     in the block is run here, on the configured database and store.
     """
+    import stamina  # noqa: PLC0415 - with the next one
+
     from spine_common.bootstrap.consumers import start_consumers  # noqa: PLC0415 - heavy
 
+    # In place of a log line for every try.
+    stamina.instrumentation.set_on_retry_hooks([TROUBLE.heard])
     services = [load_service(name) for name in WORKERS]
     async with opened(settings, commands_here=True) as platform:
         await platform.bus.connect()

@@ -1,5 +1,6 @@
 """The `spine` command: which commands there are, each in a file of its own."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -18,7 +19,7 @@ from spine_cli.commands import (
     up,
     worker,
 )
-from spine_cli.errors import SpineGroup
+from spine_cli.errors import USAGE, SpineGroup, complain
 
 app = typer.Typer(
     name="spine",
@@ -73,6 +74,10 @@ app.add_typer(scheduler.beat, name="beat", hidden=True)
 
 def main() -> None:
     """Run what was typed."""
+    for argument in sys.argv[1:]:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            complain("USAGE", f"{argument!a} is no UTF-8 text.", "Type it in UTF-8.")
+            sys.exit(USAGE)
     app()
 
 

@@ -119,7 +119,11 @@ def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _spelled(row.get(name)) for name in columns})
-    typer.echo(text.getvalue(), nl=False)
+    # Not through echo, which takes terminal codes out where they are data.
+    sys.stdout.write(text.getvalue())
+
+
+_FORMULA = frozenset("=+-@\t\r\0")
 
 
 def _spelled(value: Any) -> Any:
@@ -130,5 +134,7 @@ def _spelled(value: Any) -> Any:
             return f"{value.normalize():f}"
         case bool():
             return "true" if value else "false"
+        case str() if value[:1] in _FORMULA:
+            return f"'{value}"  # a spreadsheet would run it
         case _:
             return value

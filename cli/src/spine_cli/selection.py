@@ -1,5 +1,6 @@
 """Which capture a question is about: named, as of a moment, or the latest week of a tier."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -7,12 +8,20 @@ from typing import TYPE_CHECKING
 
 from spine_cli.invocation import spine
 from spine_common.core.capture import Capture
-from spine_common.core.errors import CaptureNotFound, InvalidDate, MissingRequired
+from spine_common.core.errors import (
+    CaptureNotFound,
+    InvalidDate,
+    InvalidParams,
+    MissingRequired,
+)
 from spine_common.core.ids import CaptureId
 
 if TYPE_CHECKING:
     from spine_common.core.domain import Domain
     from spine_common.framework.ports.database import Transaction
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +47,17 @@ class Question:
 def parse_moment(text: str) -> datetime:
     """Read an ISO date or time; without an offset it is UTC, a mere day means its end."""
     try:
-        if len(text) == len("YYYY-MM-DD"):
+        if _DAY.fullmatch(text):
             return datetime.combine(date.fromisoformat(text), time.max, tzinfo=UTC)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        # Other forms of a day would mean its beginning: they are no moment to us.
+        moment = datetime.fromisoformat(text if _DAY.match(text) else "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InvalidDate(
             f"--as-of can't be {text!r}.",
             remedy="It is an ISO date or time, like 2025-12-20 or 2025-12-20T09:30:00Z.",
             field="as_of",
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 async def find_capture(tx: "Transaction", domain: "Domain", question: Question) -> Capture:
@@ -58,7 +68,16 @@ async def find_capture(tx: "Transaction", domain: "Domain", question: Question) 
     ``MissingRequired`` when there are several tiers to choose from.
     """
     if question.capture_id is not None:
-        return await tx.captures.get(CaptureId(question.capture_id))
+        if question.as_of is not None:
+            raise InvalidParams("--capture-id and --as-of exclude each other.", remedy="Give one.")
+        capture = await tx.captures.get(CaptureId(question.capture_id))
+        known = question.known(domain)
+        if not known.items() <= capture.partition.params().items():
+            raise InvalidParams(
+                f"{capture.capture_id} is not a capture of {' '.join(known.values())}.",
+                remedy="Leave --tier and --week-ending out, or name a capture of them.",
+            )
+        return capture
     assert domain.partition is not None, "only such domains are asked"  # noqa: S101 - invariant
     known, moment = question.known(domain), question.moment
     fitting = [

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from spine_cli.embedded import TROUBLE
 from spine_cli.progress import Snapshot
 from spine_common.core.errors import DatabaseUnavailable, ExecutionNotFound
 from spine_common.core.execution import EventType, Execution, Status
@@ -26,6 +27,7 @@ async def watch(
     """Show how the orders come along until each has ended, and return how."""
     latest: dict[ExecutionId, Snapshot] = {}
     while True:
+        TROUBLE.check()
         try:
             async with platform.database.reading() as tx:
                 for execution_id in execution_ids:

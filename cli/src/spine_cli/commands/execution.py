@@ -21,7 +21,9 @@ app = typer.Typer(help="List executions, show one.", no_args_is_help=True)
 ExecutionIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
 StatusOption = Annotated[Status | None, typer.Option("--status", help="Only those that are.")]
 OfPipeline = Annotated[str | None, typer.Option("--pipeline", help="Only those of it.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, max=1_000_000, help="How many at most.")
+]
 
 _FIELDS = [
     Field("created_at", "ordered (UTC)"),

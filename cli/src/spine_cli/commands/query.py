@@ -37,7 +37,9 @@ CaptureIdOption = Annotated[
 AsOf = Annotated[
     str | None, typer.Option(metavar="TIME", help="As it was known then: ISO, UTC; a day's end.")
 ]
-Limit = Annotated[int, typer.Option("--limit", "--top", "-n", min=1, help="How many at most.")]
+Limit = Annotated[
+    int, typer.Option("--limit", "--top", "-n", min=1, max=1_000_000, help="How many at most.")
+]
 Reason = Annotated[str | None, typer.Option(help="Only rejects for this reason.")]
 FormatOption = Annotated[
     Format, typer.Option("--format", help="How to print them.", callback=_remember_json)

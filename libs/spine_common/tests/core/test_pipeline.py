@@ -37,3 +37,7 @@ def test_a_wrong_value_is_named_beside_what_would_be_right(given, says):
     with pytest.raises(InvalidParams) as raised:
         PIPELINE.read_params(given)
     assert str(raised.value) == says
+
+
+def test_nothing_given_means_the_default():
+    assert PIPELINE.read_params({"count": 3, "size": None})["size"] == "small"

@@ -13,6 +13,7 @@ from spine_common.core.partition import Partition, PartitionKind
 from spine_common.framework.ports.database import Transaction
 
 # In a query an unescaped + arrives as a space.
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 
 
@@ -50,10 +51,11 @@ def read_vintage(
 def read_moment(text: str) -> datetime:
     """Return an ISO time in UTC; a bare day means its end, a time without a zone is UTC."""
     try:
-        if len(text) == len("2025-12-15"):
+        if _DAY.fullmatch(text):
             return datetime.combine(date.fromisoformat(text), time.max, UTC)
         spelled = _LOST_PLUS.sub("+", text) if "T" in text else text
-        moment = datetime.fromisoformat(spelled)
+        # Other forms of a day would mean its beginning: they are no moment to us.
+        moment = datetime.fromisoformat(spelled if _DAY.match(text) else "")
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise InvalidDate(

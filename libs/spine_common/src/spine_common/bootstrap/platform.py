@@ -73,14 +73,22 @@ def build_platform(
     beside_broker = commands_here and settings.rabbitmq_url is not None
     bus = InProcessBus() if beside_broker else open_bus(settings)
     store = open_store(settings)
-    relay = Relay(
-        database,
-        bus,
-        interval=settings.relay_interval_seconds,
-        exchange=COMMANDS_EXCHANGE if beside_broker else None,
-        # In process a message is under way until it was handled.
-        **({"window": 200, "per_road": 8} if isinstance(bus, InProcessBus) else {}),
-    )
+    interval = settings.relay_interval_seconds
+    exchange = COMMANDS_EXCHANGE if beside_broker else None
+    if isinstance(bus, InProcessBus):
+        # A message is under way until it was handled. A process that was killed leaves its rows
+        # to their lease: the next one waits that long.
+        relay = Relay(
+            database,
+            bus,
+            window=200,
+            lease=6.0,
+            interval=interval,
+            exchange=exchange,
+            per_road=8,
+        )
+    else:
+        relay = Relay(database, bus, interval=interval)
     return Platform(
         settings=settings,
         registry=registry,

@@ -39,7 +39,7 @@ def database_url(spelled: str) -> str:
 def broker_url(spelled: str) -> str:
     """Return an AMQP URL as it is; ``ValueError`` for anything else."""
     url = spelled.strip()
-    if not url.startswith(("amqp://", "amqps://")):
+    if not url.startswith(("amqp://", "amqps://")) or not urlsplit(url).hostname:
         raise ValueError("no AMQP URL")
     _check_port(url)
     return url

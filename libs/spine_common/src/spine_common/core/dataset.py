@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 import polars as pl
+
+from spine_common.core.errors import OutOfRange
 
 
 class ColumnType(StrEnum):
@@ -22,6 +25,8 @@ class ColumnType(StrEnum):
 
 
 QUANTITY_SCALE = 6
+LARGEST_QUANTITY = 9_223_372_036_854
+"""What 64 bits hold in millionths, which is how SQLite keeps quantities."""
 POLARS_TYPES: dict[ColumnType, pl.DataType] = {
     ColumnType.TEXT: pl.String(),
     ColumnType.INTEGER: pl.Int64(),
@@ -79,15 +84,29 @@ class Dataset:
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return ``frame`` with exactly this dataset's columns, order and types.
 
-        Raises what Polars raises when a column is missing or a value does not fit.
+        Raises ``OutOfRange`` for a quantity no database of ours keeps, and what Polars raises when
+        a column is missing or a value does not fit.
         """
-        return frame.select(
+        conformed = frame.select(
             pl.col(column.name).cast(POLARS_TYPES[column.type]) for column in self.columns
         )
+        for column in self.columns:
+            if column.type is ColumnType.QUANTITY:
+                _check_range(self, conformed[column.name])
+        return conformed
 
     def empty(self) -> pl.DataFrame:
         """Return a frame of this dataset without rows."""
         return pl.DataFrame(schema=self.schema)
+
+
+def _check_range(dataset: Dataset, quantities: pl.Series) -> None:
+    largest = quantities.abs().max()
+    if isinstance(largest, Decimal) and largest >= LARGEST_QUANTITY:
+        raise OutOfRange(
+            f"{dataset.table}.{quantities.name} would be {largest}.",
+            remedy=f"Quantities and their sums stay below {LARGEST_QUANTITY:,}.",
+        )
 
 
 def _no_column(dataset: Dataset, name: str) -> Column:

@@ -179,6 +179,12 @@ class PipelineFailed(SpineError):
     code = "PIPELINE_FAILED"
 
 
+class OutOfRange(SpineError):
+    """A number that can't be kept exactly."""
+
+    code = "OUT_OF_RANGE"
+
+
 class InvariantViolated(SpineError):
     """A promise about the numbers does not hold; nothing was written."""
 

@@ -114,7 +114,9 @@ class Pipeline:
                 raise self._unknown(name)
         values: dict[str, Any] = {}
         for param in self.params:
-            value = given.get(param.name, param.default)
+            value = given.get(param.name)
+            if value is None:
+                value = param.default
             if value is None:
                 if param.required:
                     raise MissingRequired(

@@ -228,3 +228,12 @@ async def test_no_descriptor_stays_open(sources: FileSources, root: Path):
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("name", [".env", ".hidden/week.csv"])
+async def test_a_hidden_file_is_refused(sources: FileSources, root: Path, name: str):
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_bytes(b"SECRET=1\n")
+
+    with pytest.raises(SourceForbidden):
+        await sources.fetch(name)

@@ -14,7 +14,8 @@ _AWAY_CLASSES = ("08", "28", "3D", "40", "53", "57", "58")
 _AWAY_STATES = ("25006", "55P03", "25P03")  # read-only after a failover; lock or idle timeout
 _UNDEFINED_TABLE = "42P01"
 _SQLITE_AWAY = re.compile(
-    r"database is locked|unable to open|disk I/O|disk is full|readonly database", re.IGNORECASE
+    r"database is locked|unable to open|disk I/O|disk is full|readonly database|not a database",
+    re.IGNORECASE,
 )
 FAULTS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 

@@ -1,5 +1,7 @@
 """Migrations: one set for both databases, run from code so that no ini file is needed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
@@ -8,10 +10,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.datatables import data_metadata
 from spine_common.adapters.database.engine import open_engine, writing
-from spine_common.adapters.database.faults import SchemaMissing
+from spine_common.adapters.database.faults import FAULTS, SchemaMissing, translate
 from spine_common.adapters.database.tables import metadata
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -49,14 +52,29 @@ def check_schema(connection: Connection) -> None:
         )
 
 
-async def upgrade(url: str) -> str:
-    """Bring the database to this release's revision and return it."""
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction of its own; what the driver complains about comes in our words."""
     engine = open_engine(url, pool_size=1, application="spine-migrate")
     try:
         async with writing(engine).begin() as connection:
-            await connection.run_sync(_upgrade)
+            yield connection
+    except FAULTS as error:
+        meaning = translate(error)
+        if meaning is error:
+            raise
+        raise meaning from error
     finally:
         await engine.dispose()
+
+
+async def upgrade(url: str) -> str:
+    """Bring the database to this release's revision and return it.
+
+    One that is ahead of this release is left as it is.
+    """
+    async with _opened(url) as connection:
+        await connection.run_sync(_upgrade)
     return head_revision()
 
 
@@ -64,6 +82,8 @@ def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # Two migrations at once: the second waits and finds nothing to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(5427110)")
+    if current_revision(connection) not in {head_revision(), *earlier_revisions()}:
+        return
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
@@ -74,22 +94,14 @@ def _upgrade(connection: Connection) -> None:
 
 async def status(url: str) -> tuple[str | None, str]:
     """Return the database's revision and the one this release needs."""
-    engine = open_engine(url, pool_size=1, application="spine-migrate")
-    try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(current_revision), head_revision()
-    finally:
-        await engine.dispose()
+    async with _opened(url) as connection:
+        return await connection.run_sync(current_revision), head_revision()
 
 
 async def reset(url: str) -> None:
     """Drop every table of ours, data included."""
-    engine = open_engine(url, pool_size=1, application="spine-migrate")
-    try:
-        async with writing(engine).begin() as connection:
-            await connection.run_sync(_drop)
-    finally:
-        await engine.dispose()
+    async with _opened(url) as connection:
+        await connection.run_sync(_drop)
 
 
 def _drop(connection: Connection) -> None:

@@ -63,7 +63,8 @@ class FileSources:
         for start in roots:
             path = Path(os.path.realpath(start / location))
             root = next((root for root in roots if path.is_relative_to(root)), None)
-            if root is None:
+            # Hidden files hold settings and secrets, never a publication.
+            if root is None or any(part[0] == "." for part in path.relative_to(root).parts):
                 continue
             try:
                 content = read_beneath(root, path, shown=location, max_bytes=self._max_bytes)

@@ -126,7 +126,8 @@ def read_header(header: str) -> Layout:
     if missing:
         _refuse_other_delimiters(header)
     if not found:
-        raise _unrecognised(f"The header {header[:200]!r} is none FINRA writes.")
+        # Not quoted: whatever file this is, its content is nobody's business but its owner's.
+        raise _unrecognised(f"The first line, of {len(header)} characters, is none FINRA writes.")
     if missing:
         raise _unrecognised(
             f"The header looks like {format_.name} but lacks {', '.join(missing)}.",

@@ -25,7 +25,7 @@ _VALUE_LENGTH, _TEXT_LENGTH = 200, 2_000
 
 
 def normalize(raw: RawCapture) -> Normalized:
-    """Judge every line of a raw capture: ``VENUE_VOLUME`` rows, rejects, and three checks.
+    """Judge every line of a raw capture: ``VENUE_VOLUME`` rows, rejects, and their checks.
 
     ``accepted`` and ``rejected`` are in the order of the file and hold each line exactly once.
     """
@@ -129,6 +129,7 @@ def _checks(
 ) -> tuple[QualityCheck, ...]:
     judged = pl.concat([accepted["line"], rejected["line"]])
     conflicts = (rejected["reason"] == Reason.CONFLICTING_DUPLICATE).sum()
+    torn = (rejected["reason"] == Reason.TORN_LINE).sum()
     return (
         check(
             "rows_conserved",
@@ -143,6 +144,13 @@ def _checks(
             expected=0,
             observed=conflicts,
             detail="Rows of one identity differ in their quantities; see the rejects.",
+        ),
+        check(
+            "file_complete",
+            holds=torn == 0,
+            expected="a last line with every column",
+            observed="the file ends in the middle of a line" if torn else "all of them",
+            detail="The publication was cut off on its way; fetch it again.",
         ),
         check(
             "has_rows",

@@ -16,7 +16,10 @@ from spine_common.domains.finra.otc_transparency.fields import cut
 from spine_common.domains.finra.otc_transparency.formats import read_header
 from spine_common.domains.finra.otc_transparency.schema import RAW
 
-MAX_UNPACKED_BYTES = 1 << 30
+MAX_UNPACKED_BYTES = 256 << 20
+"""Five times the largest week there is; what is larger is no week, or a trap."""
+MAX_LINES = 5_000_000
+MAX_LINE_BYTES = 1 << 20
 UNREADABLE = "\ufffd"
 """Stands for bytes that are no text; a line that has one is kept, and rejected."""
 
@@ -34,6 +37,7 @@ def parse_weekly_file(source: SourceFile, known: Mapping[str, Any]) -> RawCaptur
     line that is wrong raises nothing and is left to ``normalize``.
     """
     content = unpack(source)
+    _check_size(source.name, content)
     if not content or content.isspace():
         raise SourceEmpty(f"{source.name} is empty.")
     header, *texts = _lines(content)
@@ -65,14 +69,30 @@ def unpack(source: SourceFile, limit: int = MAX_UNPACKED_BYTES) -> bytes:
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > limit:
-                    raise SourceTooLarge(
-                        f"{source.name} unpacks to more than {limit:,} bytes.", limit=limit
-                    )
+                    raise _too_large(source.name, f"unpacks to more than {limit:,} bytes")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise SourceFormat(
             f"{source.name} is broken gzip: {error}.", remedy="Fetch it again."
         ) from error
     return b"".join(chunks)
+
+
+def _check_size(name: str, content: bytes) -> None:
+    """Refuse what would grow out of proportion once it is cut into lines."""
+    if len(content) > MAX_UNPACKED_BYTES:
+        raise _too_large(name, f"has more than {MAX_UNPACKED_BYTES:,} bytes")
+    if content.count(b"\n") > MAX_LINES:
+        raise _too_large(name, f"has more than {MAX_LINES:,} lines")
+    begin = 0
+    while len(content) - begin > MAX_LINE_BYTES:
+        end = content.rfind(b"\n", begin, begin + MAX_LINE_BYTES)
+        if end < begin:
+            raise _too_large(name, f"has a line of more than {MAX_LINE_BYTES:,} bytes")
+        begin = end + 1
+
+
+def _too_large(name: str, what: str) -> SourceTooLarge:
+    return SourceTooLarge(f"{name} {what}.", remedy="No weekly file is like that; fetch it again.")
 
 
 def _lines(content: bytes) -> list[str]:

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     BLANK_SYMBOL = "blank_symbol"
     INVALID_SYMBOL = "invalid_symbol"
     BLANK_VENUE = "blank_venue"
+    INVALID_VENUE = "invalid_venue"
     NEGATIVE_QUANTITY = "negative_quantity"
     INVALID_QUANTITY = "invalid_quantity"
     INVALID_TRADES = "invalid_trades"
@@ -49,6 +50,11 @@ class Rule:
 
 
 _SYMBOL = r"^[!-~]{1,32}$"
+_VENUE_FIELDS = (
+    ("mpid", r"^[!-~]{1,16}$", 16),
+    ("firm_crd", r"^[!-~]{1,16}$", 16),
+    ("venue_name", r"^[^\p{C}\x{2028}\x{2029}]{1,200}$", 200),
+)
 _QUANTITY = r"^0*[0-9]{1,12}(\.[0-9]{1,6})?$"
 _TRADES = r"^0*[0-9]{1,12}$"
 _NEGATIVE = r"^-[0-9]+(\.[0-9]+)?$"
@@ -147,6 +153,15 @@ def _identity() -> tuple[Rule, ...]:
             "mpid",
             pl.all_horizontal(pl.col(field).is_null() for field in venue),
             "A row needs an MPID, or the number or name of a firm.",
+        ),
+        *(
+            _rule(
+                Reason.INVALID_VENUE,
+                field,
+                ~pl.col(field).str.contains(pattern),
+                f"It is at most {longest} characters, none of them a control character.",
+            )
+            for field, pattern, longest in _VENUE_FIELDS
         ),
     )
 
