@@ -28,9 +28,12 @@ demo: install ## Run the whole job on synthetic weeks, in one process, and show 
 test: install ## Run every test; starts private servers where there are none
 	$(PYTEST) -n $(WORKERS) --dist loadgroup
 
+LIBRARY := libs/spine_common/tests
+UNIT := $(addprefix $(LIBRARY)/,core contracts domains observability bootstrap adapters/storage adapters/sources adapters/bus)
+
 .PHONY: unit
-unit: install ## Run the tests that need no server (seconds)
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not server and not slow and not chaos"
+unit: install ## Run the tests of the library's parts that need no server (seconds)
+	$(PYTEST) -n $(WORKERS) -m "not server and not slow and not chaos" $(UNIT)
 
 .PHONY: check
 check: install ## Check format, lint, types and layering
