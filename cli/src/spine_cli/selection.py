@@ -1,9 +1,8 @@
 """Which capture a question is about: named, as of a moment, or the latest week of a tier."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from spine_cli.invocation import spine
@@ -15,13 +14,11 @@ from spine_common.core.errors import (
     MissingRequired,
 )
 from spine_common.core.ids import CaptureId
+from spine_common.core.moments import read_moment
 
 if TYPE_CHECKING:
     from spine_common.core.domain import Domain
     from spine_common.framework.ports.database import Transaction
-
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +44,8 @@ class Question:
 def parse_moment(text: str) -> datetime:
     """Read an ISO date or time; without an offset it is UTC, a mere day means its end."""
     try:
-        if _DAY.fullmatch(text):
-            return datetime.combine(date.fromisoformat(text), time.max, tzinfo=UTC)
-        # Other forms of a day would mean its beginning: they are no moment to us.
-        moment = datetime.fromisoformat(text if _DAY.match(text) else "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return read_moment(text)
+    except ValueError:
         raise InvalidDate(
             f"--as-of can't be {text!r}.",
             remedy="It is an ISO date or time, like 2025-12-20 or 2025-12-20T09:30:00Z.",

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 
+from spine_common.core import moments
 from spine_common.core.capture import Capture
 from spine_common.core.domain import Domain
 from spine_common.core.errors import CaptureNotFound, InvalidDate, InvalidParams, MissingRequired
@@ -13,7 +14,6 @@ from spine_common.core.partition import Partition, PartitionKind
 from spine_common.framework.ports.database import Transaction
 
 # In a query an unescaped + arrives as a space.
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d:?\d\d$)")
 
 
@@ -51,13 +51,8 @@ def read_vintage(
 def read_moment(text: str) -> datetime:
     """Return an ISO time in UTC; a bare day means its end, a time without a zone is UTC."""
     try:
-        if _DAY.fullmatch(text):
-            return datetime.combine(date.fromisoformat(text), time.max, UTC)
-        spelled = _LOST_PLUS.sub("+", text) if "T" in text else text
-        # Other forms of a day would mean its beginning: they are no moment to us.
-        moment = datetime.fromisoformat(spelled if _DAY.match(text) else "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+        return moments.read_moment(_LOST_PLUS.sub("+", text) if "T" in text else text)
+    except ValueError as error:
         raise InvalidDate(
             f"as_of can't be {text[:80]!r}.",
             remedy="It is an ISO time like 2025-12-15T14:00:00Z, or a day for its end.",

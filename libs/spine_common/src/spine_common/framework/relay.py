@@ -14,8 +14,6 @@ from spine_common.framework.ports.ledger import OutboxRow
 
 log = structlog.get_logger(__name__)
 
-_MANY = 1_000_000
-
 
 class Relay:
     """A task in every process. Several relays share the outbox by short leases on its rows.
@@ -128,8 +126,10 @@ class Relay:
         return len(rows)
 
     def _full_roads(self) -> list[str]:
+        if self._per_road is None:
+            return []
         roads = Counter(row.message.routing_key for row in self._under_way.values())
-        return [road for road, under_way in roads.items() if under_way >= (self._per_road or _MANY)]
+        return [road for road, under_way in roads.items() if under_way >= self._per_road]
 
     async def _send(self, row: OutboxRow) -> None:
         try:

@@ -161,3 +161,10 @@ async def test_a_database_ahead_of_this_release_will_do_and_one_behind_will_not(
             with pytest.raises(SchemaMissing, match="spine db migrate"):
                 await database.check()
         await database.close()
+
+
+async def test_asking_for_the_revision_does_not_wait_for_a_load(database_url: str):
+    database = SqlDatabase(database_url)
+    async with database.transaction(), asyncio.timeout(10):
+        assert await migrate.status(database_url) == (head_revision(), head_revision())
+    await database.close()

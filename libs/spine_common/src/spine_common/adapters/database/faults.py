@@ -1,6 +1,8 @@
 """Which of a driver's complaints mean that the database is away, and which are ours."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -41,6 +43,18 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, DBAPIError) and _SQLITE_AWAY.search(said):
         return _away(error)
     return error
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """Raise what a driver complains about inside the block as what it means."""
+    try:
+        yield
+    except FAULTS as error:
+        meaning = translate(error)
+        if meaning is error:
+            raise
+        raise meaning from error
 
 
 def lost_its_node(error: BaseException) -> bool:

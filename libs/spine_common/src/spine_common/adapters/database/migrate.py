@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.datatables import data_metadata
 from spine_common.adapters.database.engine import open_engine, writing
-from spine_common.adapters.database.faults import FAULTS, SchemaMissing, translate
+from spine_common.adapters.database.faults import SchemaMissing, in_our_words
 from spine_common.adapters.database.tables import metadata
 
 _SCRIPTS = Path(__file__).parent / "migrations"
@@ -53,17 +53,13 @@ def check_schema(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[AsyncConnection]:
-    """Open a transaction of its own; what the driver complains about comes in our words."""
+async def _opened(url: str, *, to_write: bool = True) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction of its own; only one that writes waits for SQLite's lock."""
     engine = open_engine(url, pool_size=1, application="spine-migrate")
     try:
-        async with writing(engine).begin() as connection:
-            yield connection
-    except FAULTS as error:
-        meaning = translate(error)
-        if meaning is error:
-            raise
-        raise meaning from error
+        with in_our_words():
+            async with (writing(engine) if to_write else engine).begin() as connection:
+                yield connection
     finally:
         await engine.dispose()
 
@@ -94,7 +90,7 @@ def _upgrade(connection: Connection) -> None:
 
 async def status(url: str) -> tuple[str | None, str]:
     """Return the database's revision and the one this release needs."""
-    async with _opened(url) as connection:
+    async with _opened(url, to_write=False) as connection:
         return await connection.run_sync(current_revision), head_revision()
 
 

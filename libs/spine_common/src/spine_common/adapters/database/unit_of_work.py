@@ -12,7 +12,7 @@ from spine_common.adapters.database.captures import SqlCaptures
 from spine_common.adapters.database.deadletters import SqlDeadLetters
 from spine_common.adapters.database.engine import open_engine, writing
 from spine_common.adapters.database.evidence import SqlEvidence
-from spine_common.adapters.database.faults import FAULTS, lost_its_node, translate
+from spine_common.adapters.database.faults import FAULTS, in_our_words, lost_its_node
 from spine_common.adapters.database.ledger import SqlLedger
 from spine_common.adapters.database.manifest import SqlManifest
 from spine_common.adapters.database.migrate import check_schema
@@ -66,20 +66,18 @@ class SqlDatabase:
 
     @asynccontextmanager
     async def _begin(self, engine: AsyncEngine) -> AsyncIterator[SqlTransaction]:
-        try:
-            async with engine.begin() as connection:
-                transaction = SqlTransaction(connection)
-                # With asyncpg the transaction opens at SQLAlchemy's first own statement: a raw
-                # COPY before one would survive the rollback.
-                await transaction.now()
-                yield transaction
-        except FAULTS as error:
-            if lost_its_node(error):
-                await self._engine.dispose()
-            meaning = translate(error)
-            if meaning is error:
+        with in_our_words():
+            try:
+                async with engine.begin() as connection:
+                    transaction = SqlTransaction(connection)
+                    # With asyncpg the transaction opens at SQLAlchemy's first own statement: a
+                    # raw COPY before one would survive the rollback.
+                    await transaction.now()
+                    yield transaction
+            except FAULTS as error:
+                if lost_its_node(error):
+                    await self._engine.dispose()
                 raise
-            raise meaning from error
 
     async def check(self) -> None:
         """Raise unless the database answers and its schema is current."""
