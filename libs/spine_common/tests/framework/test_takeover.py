@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from spine_common.adapters.database.tables import executions
-from spine_common.contracts.commands import Command
+from spine_common.contracts.commands import Command, command_of
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.framework.context import StageContext
-from spine_common.framework.lease import LeaseTerms, heartbeat
+from spine_common.framework.lease import LeaseTerms, claim, heartbeat
 from spine_common.framework.outcome import Done, Failed, PutBack, Stale
 from spine_common.framework.ports.bus import Verdict
 from spine_common.framework.ports.queries import Window
@@ -223,15 +223,17 @@ async def test_a_shutdown_after_the_lease_was_lost_is_still_a_shutdown(process: 
         await working
 
 
+async def lose_a_worker(process: Process, execution: Execution, name: str) -> None:
+    """Claim as a worker does that is killed next: its lease is over at once, and nobody let go."""
+    async with process.database.transaction() as tx:
+        claimed = await claim(tx, command_of(execution), name, LeaseTerms(seconds=EXPIRED))
+    assert isinstance(claimed, Execution)
+
+
 async def test_a_command_that_kills_its_workers_is_not_taken_over_for_ever(process: Process):
     execution = await process.dispatcher.submit("suite.work")
-    for _ in range(3):
-        bench = Bench()
-        runner = process.runner(bench, seconds=EXPIRED)
-        killed = asyncio.create_task(runner.handle(delivery(execution)))
-        await bench.arrived.wait()
-        killed.cancel()
-        await asyncio.wait([killed])
+    for number in range(3):
+        await lose_a_worker(process, execution, f"worker-{number}")
 
     verdict = await process.runner().handle(delivery(execution))
 
@@ -240,3 +242,20 @@ async def test_a_command_that_kills_its_workers_is_not_taken_over_for_ever(proce
     assert isinstance(handled.outcome, Failed)
     assert (handled.outcome.code, handled.outcome.kind) == ("LEASE_EXPIRED", "transient")
     assert (await process.get(execution)).status is Status.FAILED
+
+
+async def test_workers_that_were_asked_to_stop_are_no_sign_of_poison(process: Process):
+    execution = await process.dispatcher.submit("suite.work")
+    for _ in range(10):
+        bench = Bench()
+        working = asyncio.create_task(process.runner(bench).handle(delivery(execution)))
+        await bench.arrived.wait()
+        working.cancel()
+        await asyncio.wait([working])
+
+    assert await process.runner().handle(delivery(execution)) is Verdict.ACK
+
+    assert (await process.get(execution)).status is Status.COMPLETED
+    starts = [event for event in await process.events(execution) if event.type == "started"]
+    assert len(starts) == 11
+    assert not any("lost" in start.payload for start in starts)

@@ -1,9 +1,10 @@
-"""The scheduler as a service: healthy and ready to lead; it orders nothing yet."""
+"""The scheduler as a service: it leads, one turn at a time, and does the sweepers' chores."""
 
 from spine_common.bootstrap.service import Service
 from spine_common.bootstrap.worker import serve
+from spine_scheduler.leader import sweep_for_good
 
-SERVICE = Service("scheduler")
+SERVICE = Service("scheduler", beside=sweep_for_good)
 
 
 def main() -> None:

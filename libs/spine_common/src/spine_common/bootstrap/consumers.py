@@ -9,7 +9,6 @@ from spine_common.core.errors import BusUnavailable, Kind
 from spine_common.core.pipeline import Lane
 from spine_common.framework.deadletters import DeadLetterDesk
 from spine_common.framework.outcome import Done, Failed, PutBack, Stale
-from spine_common.framework.retry import RetryPolicy
 from spine_common.framework.runner import Handled, Observer, StageRunner
 from spine_common.observability.metrics import Metrics
 
@@ -37,7 +36,7 @@ async def start_consumers(platform: Platform, services: Iterable[Service]) -> in
             desk = DeadLetterDesk(
                 platform.registry,
                 platform.database,
-                RetryPolicy(platform.settings.max_retries),
+                platform.policy,
                 nudge=platform.relay.nudge,
                 given_up=lambda pipeline: platform.metrics.dead_letters.labels(pipeline).inc(),
             )

@@ -23,6 +23,8 @@ from spine_common.framework.ports.database import Database
 from spine_common.framework.ports.storage import Sources, Store
 from spine_common.framework.registry import Registry, discover
 from spine_common.framework.relay import Relay
+from spine_common.framework.retry import RetryPolicy
+from spine_common.framework.review import DeadLetterReview
 from spine_common.observability.metrics import Metrics, new_metrics
 
 
@@ -53,6 +55,17 @@ class Platform:
         return LeaseTerms(
             chosen.lease_seconds, chosen.heartbeat_seconds, chosen.stage_deadline_seconds
         )
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """Return when failed attempts are tried again here."""
+        chosen = self.settings
+        return RetryPolicy(chosen.max_retries, by_pipeline=chosen.max_retries_by_pipeline)
+
+    @property
+    def review(self) -> DeadLetterReview:
+        """Return what settles dead letters on a person's word."""
+        return DeadLetterReview(self.database, self.relay.nudge)
 
     async def upload(self, path: Path | str) -> str:
         """Put a file of the caller's into the object store; return its ``file_path``."""

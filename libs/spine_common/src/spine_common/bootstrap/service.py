@@ -1,6 +1,6 @@
 """What a service is: a name, the stages it runs, whether it handles dead letters, its web app."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp
@@ -15,9 +15,13 @@ AppFactory = Callable[[Platform, Mapping[str, Check]], ASGIApp]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A process of the product, declared. ``app`` replaces the plain health app."""
+    """A process of the product, declared. ``app`` replaces the plain health app.
+
+    ``beside`` runs for good beside the consumers, once what the process depends on answers.
+    """
 
     name: str
     stages: Mapping[Stage, StageFunction] = field(default_factory=dict)
     dead_letters: bool = False
     app: AppFactory | None = None
+    beside: Callable[[Platform], Awaitable[None]] | None = None

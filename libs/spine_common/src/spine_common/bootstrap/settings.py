@@ -9,6 +9,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    NonNegativeInt,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -58,6 +59,8 @@ _PREFIXED_ONLY = {
     "relay_interval_seconds",
     "shutdown_grace_seconds",
     "stage_deadline_seconds",
+    "sweep_patience_seconds",
+    "sweep_seconds",
 }
 """Settings whose bare names would be too common to take from an environment unasked."""
 
@@ -68,6 +71,13 @@ def _absolute(path: Path) -> Path:
 
 def _split_paths(value: Any) -> Any:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _split_numbers(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip(): number.strip() for name, _, number in pairs}
 
 
 def _upper(value: Any) -> Any:
@@ -158,6 +168,11 @@ class Settings(BaseSettings):
     otc_api_key: SecretStr | None = Field(None, description="an API key")
 
     max_retries: int = Field(3, ge=0, description="a whole number, 0 or more")
+    max_retries_by_pipeline: Annotated[
+        dict[str, NonNegativeInt], BeforeValidator(_split_numbers)
+    ] = Field(
+        default_factory=dict, description="name=number, separated by commas; numbers 0 or more"
+    )
     retention_days: int = Field(90, ge=1, description="a whole number of days, 1 or more")
     lease_seconds: float = Field(60.0, ge=1, description="seconds, 1 or more")
     heartbeat_seconds: float = Field(
@@ -171,6 +186,8 @@ class Settings(BaseSettings):
     )
     shutdown_grace_seconds: float = Field(20.0, ge=0, description="seconds, 0 or more")
 
+    sweep_seconds: float = Field(15.0, gt=0, le=600, description="seconds, more than 0 up to 600")
+    sweep_patience_seconds: float = Field(60.0, gt=0, description="seconds, more than 0")
     scheduler_enabled: bool = Field(default=True, description="true or false")
     http_host: str = Field("127.0.0.1", description="an address to listen on, like 0.0.0.0")
     http_port: int = Field(8000, ge=0, le=65535, description="a port from 0 to 65535")

@@ -107,6 +107,24 @@ class CaptureNotFound(NotFound):
     code = "CAPTURE_NOT_FOUND"
 
 
+class DeadLetterNotFound(NotFound):
+    """No dead letter of that id."""
+
+    code = "DEAD_LETTER_NOT_FOUND"
+
+
+class NotRetryable(SpineError):
+    """A dead letter that was settled already, or that could not be sent again as it is."""
+
+    code = "NOT_RETRYABLE"
+
+
+class LedgerCorrupt(SpineError):
+    """Events that tell no execution; nothing is rebuilt from them."""
+
+    code = "LEDGER_CORRUPT"
+
+
 class SourceError(SpineError):
     """A publication that can't be captured as it is."""
 

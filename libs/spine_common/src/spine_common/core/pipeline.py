@@ -91,7 +91,8 @@ class Pipeline:
 
     A workflow names its ``steps``, run one after the other for one partition. A plain pipeline
     gives ``run``, a function from its parameters to a result; everything else is run by the
-    engine of its ``stage`` from the domain's declaration.
+    engine of its ``stage`` from the domain's declaration. ``max_retries`` is for one whose
+    failures are worth more, or fewer, tries than others'.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Pipeline:
     steps: tuple[str, ...] = ()
     partition: PartitionKind | None = None
     run: Callable[[Mapping[str, Any]], PipelineResult] | None = None
+    max_retries: int | None = None
 
     def read_params(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return every parameter in canonical form; None and unset ones are left out.

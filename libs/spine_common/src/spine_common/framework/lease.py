@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,7 @@ from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import Fence
 from spine_common.framework.outcome import Failed, PutBack, Stale
 from spine_common.framework.ports.database import Database, Transaction
+from spine_common.framework.verdict import fail
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +25,9 @@ _CLAIMABLE = frozenset({Status.PENDING, Status.QUEUED, Status.RETRY_SCHEDULED, S
 class LeaseTerms:
     """How long a lease lasts, how often it is renewed, how long a stage may take; seconds.
 
-    ``starts`` is how many workers may take up one attempt, one after the other, before it counts
-    as failed: a command that kills its worker is not taken over for ever.
+    ``starts`` is how many workers may be lost over one attempt, one after the other, before it
+    counts as failed: a command that kills its worker is not taken over for ever. A worker that
+    was asked to stop has let go, and is none of them.
     """
 
     seconds: float = 60.0
@@ -59,29 +62,29 @@ async def claim(
     if execution.status is Status.RUNNING:
         if locked.lease_seconds_left > 0:
             return PutBack(locked.lease_seconds_left)
-        if await _starts(tx, execution) >= terms.starts:
-            return await _fail_expired(tx, execution)
+        if locked.lease_owner and await _lost(tx, execution) + 1 >= terms.starts:
+            failed = await fail_expired(tx, execution)
+            return await _failure_of(tx, failed)
     fence = Fence(execution.fence + 1)
-    payload = {"attempt": execution.attempt, "fence": fence, "owner": owner}
+    payload: dict[str, Any] = {"attempt": execution.attempt, "fence": fence, "owner": owner}
+    if execution.status is Status.RUNNING and locked.lease_owner:
+        payload["lost"] = locked.lease_owner
     started = await tx.ledger.record(execution, EventType.STARTED, payload)
     await tx.ledger.set_lease(execution.execution_id, owner, terms.seconds)
     return started
 
 
-async def _starts(tx: Transaction, execution: Execution) -> int:
-    """Return how many workers have begun the present attempt."""
+async def _lost(tx: Transaction, execution: Execution) -> int:
+    """Return how many workers the present attempt has lost before."""
     events = await tx.ledger.events(execution.execution_id)
-    started = (event for event in events if event.type is EventType.STARTED)
-    return sum(event.payload.get("attempt") == execution.attempt for event in started)
+    started = (event.payload for event in events if event.type is EventType.STARTED)
+    return sum("lost" in said and said["attempt"] == execution.attempt for said in started)
 
 
-async def _fail_expired(tx: Transaction, execution: Execution) -> Failed:
-    expired = LeaseExpired("Every worker that took it up stopped renewing its lease.")
-    cause = {"kind": expired.kind, "code": expired.code, "message": expired.message}
-    payload = {**cause, "attempt": execution.attempt}
-    failed = await tx.ledger.record(execution, EventType.FAILED, payload)
-    await tx.ledger.release(execution.execution_id)
-    return await _failure_of(tx, failed)
+async def fail_expired(tx: Transaction, execution: Execution) -> Execution:
+    """Record that the attempt of a locked execution failed with its worker."""
+    expired = LeaseExpired("Whoever worked on it stopped renewing the lease.")
+    return await fail(tx, execution, expired.kind, expired.code, expired.message)
 
 
 async def _failure_of(tx: Transaction, execution: Execution) -> Failed:

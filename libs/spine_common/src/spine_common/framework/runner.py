@@ -21,17 +21,19 @@ from spine_common.core.errors import (
     classify,
     code_of,
 )
-from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.execution import Execution, Status
 from spine_common.core.pipeline import Pipeline, Stage
 from spine_common.core.texts import storable
 from spine_common.framework import workflow
 from spine_common.framework.commit import commit, skip
 from spine_common.framework.context import StageContext
+from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.lease import LeaseTerms, claim, heartbeat, hold_fence
 from spine_common.framework.outcome import Done, Failed, Outcome, PutBack, Stale, verdict_of
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.stage import PlainResult, StageFunction, StageOutput, StageResult
+from spine_common.framework.verdict import fail
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +103,7 @@ class StageRunner:
             async with heartbeat(self._context.database, claimed, self._terms):
                 # What runs is what the ledger recorded, whatever the message says.
                 output = await self._work(command_of(claimed))
+                await reached(Failpoint.WORK_DONE)
             # No heartbeat here: the commit holds the execution's row, and the fence is checked.
             ended = await self._commit(claimed, output)
         except FenceLost as lost:
@@ -129,6 +132,7 @@ class StageRunner:
                         await self._put_back(tx, command, claimed)
                     if isinstance(claimed, Execution):
                         await workflow.note_start(tx, claimed)
+                await reached(Failpoint.CLAIM_COMMITTED)
                 return claimed
         raise AssertionError("unreachable")
 
@@ -165,17 +169,20 @@ class StageRunner:
             with attempt:
                 try:
                     async with self._context.database.transaction() as tx:
-                        return await commit(tx, self._context.registry, claimed, output)
+                        ended = await commit(tx, self._context.registry, claimed, output)
+                        await reached(Failpoint.COMMIT_BEFORE)
+                    await reached(Failpoint.COMMIT_AFTER)
                 except AlreadyDone as done:
                     assert isinstance(output, StageResult)  # noqa: S101 - only these raise it
                     async with self._context.database.transaction() as tx:
                         return await skip(tx, self._context.registry, claimed, output, str(done))
                 except FenceLost:
                     # The commit before may have gone through and only its reply was lost.
-                    ended = await self._as_we_left_it(claimed)
-                    if ended and ended.status in {Status.COMPLETED, Status.SKIPPED}:
-                        return ended
+                    left = await self._as_we_left_it(claimed)
+                    if left and left.status in {Status.COMPLETED, Status.SKIPPED}:
+                        return left
                     raise
+                return ended
         raise AssertionError("unreachable")
 
     async def _as_we_left_it(self, claimed: Execution) -> Execution | None:
@@ -189,12 +196,11 @@ class StageRunner:
         with contextlib.suppress(SpineError, TimeoutError):
             async with asyncio.timeout(_LET_GO_SECONDS), self._context.database.transaction() as tx:
                 await hold_fence(tx, claimed)
-                await tx.ledger.release(claimed.execution_id)
+                await tx.ledger.let_go(claimed.execution_id)
 
     async def _fail(self, claimed: Execution, error: Exception) -> Outcome:
         """Record the failure in a transaction of its own: the stage's was rolled back."""
         kind, code, message = classify(error), code_of(error), _said_by(error)
-        payload = {"kind": kind, "code": code, "message": message, "attempt": claimed.attempt}
         async for attempt in stamina.retry_context(
             on=DatabaseUnavailable, attempts=None, timeout=None, wait_max=5.0
         ):
@@ -202,8 +208,8 @@ class StageRunner:
                 try:
                     async with self._context.database.transaction() as tx:
                         execution = await hold_fence(tx, claimed)
-                        await tx.ledger.record(execution, EventType.FAILED, payload)
-                        await tx.ledger.release(execution.execution_id)
+                        await fail(tx, execution, kind, code, message)
+                    await reached(Failpoint.FAILURE_RECORDED)
                 except FenceLost as lost:
                     left = await self._as_we_left_it(claimed)
                     if left is None or left.status is not Status.FAILED:

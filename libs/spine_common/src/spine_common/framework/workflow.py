@@ -5,7 +5,7 @@ from typing import Any
 
 from spine_common.contracts.commands import command_message
 from spine_common.core.execution import TERMINAL, EventType, Execution, Status
-from spine_common.core.ids import child_execution_id
+from spine_common.core.ids import ExecutionId, child_execution_id
 from spine_common.core.pipeline import Pipeline, Stage, TriggerSource
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.ports.ledger import NewExecution
@@ -13,6 +13,12 @@ from spine_common.framework.registry import Registry
 
 # Handed down from a step to the next; what else a step took is its own business.
 _CARRIED = ("force",)
+STEP = "step:"
+
+
+def step_key(execution_id: ExecutionId) -> str:
+    """Return the logical key of a step, which is its parent's own and equals no other order."""
+    return f"{STEP}{execution_id}"
 
 
 async def order(tx: Transaction, execution: Execution, *, delay: float = 0.0) -> None:
@@ -64,7 +70,7 @@ async def add_child(  # noqa: PLR0913 - a child is all of this
             partition_key=partition.key if partition else None,
             # A step is its parent's own: another order for the same partition must not stand in
             # for it. The manifest sees to it that the work is done once.
-            logical_key=f"step:{execution_id}",
+            logical_key=step_key(execution_id),
             trigger_source=TriggerSource.WORKFLOW,
             parent_id=parent.execution_id,
         )
@@ -77,18 +83,60 @@ async def follow(tx: Transaction, registry: Registry, ended: Execution) -> None:
     """Order what follows an execution that ended in this transaction, or end its parent."""
     if ended.parent_id is None:
         return
+    if ended.trigger_source is TriggerSource.DLQ:
+        await _follow_retry(tx, registry, ended, ended)
+        return
     # Two last children finishing together each see the other as open without this lock.
     locked = await tx.ledger.lock(ended.parent_id)
-    if locked is None or locked.execution.status in TERMINAL:
+    if locked is None:
         return
     parent = locked.execution
+    if parent.trigger_source is TriggerSource.DLQ and parent.stage is not Stage.WORKFLOW:
+        await _follow_retry(tx, registry, parent, ended)
+    elif parent.status not in TERMINAL:
+        await _go_on(tx, registry, parent, ended)
+
+
+async def resume(tx: Transaction, registry: Registry, parent_id: ExecutionId) -> Execution | None:
+    """Take a parent up whose children have all ended; return it as it stands then.
+
+    None if it needs nothing: somebody else was first.
+    """
+    locked = await tx.ledger.lock(parent_id)
+    if locked is None or locked.execution.status in TERMINAL:
+        return None
+    children = await tx.ledger.children(parent_id)
+    if not children or any(child.is_open for child in children):
+        return None
+    steps = registry.pipeline(locked.execution.pipeline).steps
+    last = max(children, key=lambda child: steps.index(child.pipeline) if steps else 0)
+    await _go_on(tx, registry, locked.execution, last)
+    return await tx.ledger.get(parent_id)
+
+
+async def _go_on(tx: Transaction, registry: Registry, parent: Execution, ended: Execution) -> None:
     following = _next_step(registry.pipeline(parent.pipeline), ended)
     if following is not None:
         await _continue(tx, registry, parent, registry.pipeline(following), ended)
-        return
-    children = await tx.ledger.children(parent.execution_id)
-    if all(child.status in TERMINAL for child in children):
-        await _end(tx, registry, parent, children)
+    elif not await tx.ledger.any_child_open(parent.execution_id):
+        await _end(tx, registry, parent, await tx.ledger.children(parent.execution_id))
+
+
+async def _follow_retry(
+    tx: Transaction, registry: Registry, retry: Execution, ended: Execution
+) -> None:
+    """Go on with the workflow whose failed step was retried: the steps left are the retry's own.
+
+    The workflow itself has ended, given up, and stays so.
+    """
+    above: Execution | None = retry
+    while above is not None and above.parent_id is not None:
+        above = await tx.ledger.get(above.parent_id)
+        if above is not None and (workflow := registry.pipeline(above.pipeline)).steps:
+            following = _next_step(workflow, ended)
+            if following is not None:
+                await _continue(tx, registry, retry, registry.pipeline(following), ended)
+            return
 
 
 def _next_step(workflow: Pipeline, ended: Execution) -> str | None:

@@ -134,7 +134,8 @@ def new_sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def own_postgres(own_household: Household) -> PostgresServer:
-    return private_postgres(own_household, durable=False)
+    # Durable: one that is killed would rightly forget what it has committed just before.
+    return private_postgres(own_household)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ LETTER = DeadLetter(
     kind=Kind.POISON,
     code="MESSAGE_UNDECODABLE",
     reason="no JSON",
+    shape="no UTF-8",
 )
 
 
@@ -39,7 +40,7 @@ async def test_a_letter_keeps_every_byte_and_header(database: SqlDatabase):
     assert row["headers"] == {
         "x-death": [{"count": 1, "time": "2025-01-01 00:00:00+00:00", "queue": "q"}],
         "binary": {"base64": "/wA="},
-        "text": "Zürich\x00",
+        "text": "Zürich\N{REPLACEMENT CHARACTER}",
         "nothing": None,
     }
     assert (row["kind"], row["code"], row["reason"]) == ("poison", LETTER.code, LETTER.reason)

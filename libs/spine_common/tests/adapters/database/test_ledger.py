@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import insert, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from spine_common.adapters.database.tables import execution_events
 from spine_common.adapters.database.types import db_now
@@ -98,14 +98,16 @@ async def test_the_database_itself_refuses_a_second_end(database: SqlDatabase):
                 await tx._connection.execute(second)
 
 
-async def test_an_event_needs_its_execution(database: SqlDatabase):
-    with pytest.raises(IntegrityError):
+async def test_an_event_is_never_changed(database: SqlDatabase):
+    execution = await submitted(database)
+
+    with pytest.raises(DBAPIError, match="append-only"):
         async with database.transaction() as tx:
-            await tx._connection.execute(
-                insert(execution_events).values(
-                    execution_id=new_execution_id(), seq=1, type="queued", at=db_now(), payload={}
-                )
-            )
+            await tx._connection.execute(update(execution_events).values(type="completed"))
+
+    async with database.reading() as tx:
+        (event,) = await tx.ledger.events(execution.execution_id)
+    assert event.type is EventType.SUBMITTED
 
 
 async def test_what_is_unknown_is_none(database: SqlDatabase):

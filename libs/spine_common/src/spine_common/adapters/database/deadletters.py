@@ -1,18 +1,31 @@
-"""Messages nobody could use, kept whole: bytes, headers, reason."""
+"""Messages nobody could use, kept whole: bytes, headers, reason, and what became of them."""
 
 import base64
+import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.statements import insert_into
-from spine_common.adapters.database.tables import dead_letters
+from spine_common.adapters.database.tables import dead_letters, executions
 from spine_common.adapters.database.types import db_now
+from spine_common.core.errors import DeadLetterNotFound
+from spine_common.core.ids import ExecutionId
 from spine_common.core.texts import storable
-from spine_common.framework.ports.deadletters import DeadLetter
+from spine_common.framework.ports.deadletters import (
+    ALL_LETTERS,
+    DeadLetter,
+    KeptLetter,
+    LetterFilter,
+    LetterState,
+)
 from spine_common.framework.ports.queries import Page, Window
+
+_WAITING = LetterState.WAITING.value
+_LISTED = [c for c in dead_letters.c if c.name not in {"body", "fingerprint"}]
 
 
 class SqlDeadLetters:
@@ -22,11 +35,18 @@ class SqlDeadLetters:
         self._connection = connection
 
     async def keep(self, letter: DeadLetter) -> bool:
-        """Store a letter; False if this attempt's letter is there already."""
+        """Store a letter; False if it is there already, which is then counted once more."""
+        fingerprint = _fingerprint(letter)
+        may_be_here = letter.execution_id is None and (letter.message_id or letter.redelivered)
+        if may_be_here and await self._count_again(
+            (dead_letters.c.fingerprint == fingerprint) & (dead_letters.c.state == _WAITING)
+        ):
+            return False
         inserted = await self._connection.execute(
             insert_into(self._connection, dead_letters)
             .values(
                 received_at=db_now(),
+                last_seen_at=db_now(),
                 message_id=storable(letter.message_id or "") or None,
                 queue=letter.queue,
                 body=letter.body,
@@ -36,33 +56,192 @@ class SqlDeadLetters:
                 kind=letter.kind.value,
                 code=letter.code,
                 reason=storable(letter.reason),
+                state=letter.state.value,
+                shape=storable(letter.shape),
+                pipeline=letter.pipeline,
+                partition_key=letter.partition_key,
+                fingerprint=fingerprint,
             )
             .on_conflict_do_nothing()
             .returning(dead_letters.c.dead_letter_id)
         )
-        return inserted.first() is not None
+        if inserted.first() is not None:
+            return True
+        await self._count_again(
+            (dead_letters.c.execution_id == letter.execution_id)
+            & (dead_letters.c.attempt == letter.attempt)
+        )
+        return False
 
-    async def recent(self, window: Window) -> Page:
-        """Return the newest letters first, without their bodies."""
-        columns = [column for column in dead_letters.c if column.name != "body"]
-        query = select(*columns).order_by(dead_letters.c.dead_letter_id.desc())
+    async def _count_again(self, condition: ColumnElement[bool]) -> bool:
+        first = select(func.min(dead_letters.c.dead_letter_id)).where(condition).scalar_subquery()
+        counted = await self._connection.execute(
+            update(dead_letters)
+            .where(dead_letters.c.dead_letter_id == first)
+            .values(seen=dead_letters.c.seen + 1, last_seen_at=db_now())
+        )
+        return counted.rowcount == 1
+
+    async def recent(self, window: Window, wanted: LetterFilter = ALL_LETTERS) -> Page:
+        """Return letters, the newest first, without their bodies."""
+        query = _filtered(select(*_LISTED), wanted).order_by(dead_letters.c.dead_letter_id.desc())
+        return await self._page(query, window)
+
+    async def show(self, dead_letter_id: int) -> dict[str, Any]:
+        """Return one letter whole; ``DeadLetterNotFound`` if there is none."""
+        found = await self._connection.execute(
+            select(dead_letters).where(dead_letters.c.dead_letter_id == dead_letter_id)
+        )
+        row = found.mappings().first()
+        if row is None:
+            raise _not_found(dead_letter_id)
+        return {**row, "body": bytes(row["body"])}
+
+    async def lock(self, dead_letter_id: int) -> KeptLetter:
+        """Lock one letter; ``DeadLetterNotFound`` if there is none."""
+        found = await self._connection.execute(
+            select(dead_letters)
+            .where(dead_letters.c.dead_letter_id == dead_letter_id)
+            .with_for_update()
+        )
+        row = found.first()
+        if row is None:
+            raise _not_found(dead_letter_id)
+        return KeptLetter(
+            dead_letter_id=row.dead_letter_id,
+            state=LetterState(row.state),
+            received_at=row.received_at,
+            execution_id=row.execution_id,
+            retry_execution_id=row.retry_execution_id,
+            settled_because=row.settled_because,
+            body=bytes(row.body),
+            headers=row.headers,
+            code=row.code,
+        )
+
+    async def settle(
+        self,
+        dead_letter_id: int,
+        state: LetterState,
+        *,
+        because: str | None = None,
+        retry_execution_id: ExecutionId | None = None,
+    ) -> None:
+        """Write down what became of a locked letter."""
+        await self._connection.execute(
+            update(dead_letters)
+            .where(dead_letters.c.dead_letter_id == dead_letter_id)
+            .values(
+                state=state.value,
+                settled_at=db_now(),
+                settled_because=None if because is None else storable(because),
+                retry_execution_id=retry_execution_id,
+            )
+        )
+
+    async def ids(self, wanted: LetterFilter, *, above: int = 0, limit: int = 1000) -> list[int]:
+        """Return the ids of letters, oldest first, beginning above one."""
+        query = _filtered(select(dead_letters.c.dead_letter_id), wanted)
+        query = query.where(dead_letters.c.dead_letter_id > above)
+        found = await self._connection.execute(
+            query.order_by(dead_letters.c.dead_letter_id).limit(limit)
+        )
+        return [row.dead_letter_id for row in found]
+
+    async def of_execution(self, execution_id: ExecutionId) -> list[int]:
+        """Return the ids of the waiting letters of an execution and of all that it led to."""
+        family = (
+            select(executions.c.execution_id)
+            .where(executions.c.execution_id == execution_id)
+            .cte("family", recursive=True)
+        )
+        family = family.union(
+            select(executions.c.execution_id).join(
+                family, executions.c.parent_id == family.c.execution_id
+            )
+        )
+        found = await self._connection.execute(
+            select(dead_letters.c.dead_letter_id)
+            .where(dead_letters.c.execution_id.in_(select(family.c.execution_id)))
+            .where(dead_letters.c.state == _WAITING)
+            .order_by(dead_letters.c.dead_letter_id)
+        )
+        return [row.dead_letter_id for row in found]
+
+    async def groups(self, wanted: LetterFilter, window: Window) -> Page:
+        """Return letters by cause: code, pipeline, shape, with count, first and last seen."""
+        cause = (dead_letters.c.code, dead_letters.c.pipeline, dead_letters.c.shape)
+        query = select(
+            *cause,
+            func.min(dead_letters.c.kind).label("kind"),
+            func.sum(dead_letters.c.seen).label("count"),
+            func.count().label("letters"),
+            func.min(dead_letters.c.received_at).label("first_seen"),
+            func.max(dead_letters.c.last_seen_at).label("last_seen"),
+            func.max(dead_letters.c.dead_letter_id).label("newest_id"),
+            func.max(dead_letters.c.reason).label("example"),
+        )
+        query = _filtered(query, wanted).group_by(*cause)
+        counted = query.order_by(func.count().desc(), dead_letters.c.code, dead_letters.c.pipeline)
+        page = await self._page(counted, window)
+        return Page([{**row, "count": int(row["count"])} for row in page.rows], page.total)
+
+    async def _page(self, query: Select[Any], window: Window) -> Page:
+        total = await self._connection.scalar(
+            select(func.count()).select_from(query.order_by(None).subquery())
+        )
         found = await self._connection.execute(query.limit(window.limit).offset(window.offset))
-        total = await self._connection.scalar(select(func.count()).select_from(dead_letters))
         return Page([dict(row) for row in found.mappings()], total or 0)
+
+
+def _filtered(query: Select[Any], wanted: LetterFilter) -> Select[Any]:
+    equal: Sequence[tuple[ColumnElement[Any], Any]] = (
+        (dead_letters.c.pipeline, wanted.pipeline),
+        (dead_letters.c.partition_key, wanted.partition_key),
+        (dead_letters.c.code, wanted.code),
+        (dead_letters.c.shape, wanted.shape),
+    )
+    for column, value in equal:
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.states:
+        query = query.where(dead_letters.c.state.in_([state.value for state in wanted.states]))
+    if wanted.since is not None:
+        query = query.where(dead_letters.c.received_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(dead_letters.c.received_at < wanted.until)
+    return query
+
+
+def _fingerprint(letter: DeadLetter) -> str:
+    """Name what a letter says and where it lay: equal bytes from one queue under one id."""
+    said = hashlib.sha256(letter.body)
+    said.update(f"\0{letter.message_id or ''}\0{_grave(letter)}".encode(errors="replace"))
+    return said.hexdigest()
+
+
+def _grave(letter: DeadLetter) -> str:
+    return str(letter.headers.get("x-first-death-queue", letter.queue))
+
+
+def _not_found(dead_letter_id: int) -> DeadLetterNotFound:
+    return DeadLetterNotFound(
+        f"There is no dead letter {dead_letter_id}.", remedy="See `spine dlq list`."
+    )
 
 
 def _json_safe(value: Any) -> Any:
     """Keep every header in JSON, whatever AMQP type it had."""
     match value:
-        case None | bool() | int() | str():
+        case None | bool() | int():
             return value
         case float() if math.isfinite(value):
             return value
         case bytes() | bytearray():
             return {"base64": base64.b64encode(value).decode()}
         case dict():
-            return {str(key): _json_safe(item) for key, item in value.items()}
+            return {storable(str(key)): _json_safe(item) for key, item in value.items()}
         case list() | tuple():
             return [_json_safe(item) for item in value]
         case _:
-            return str(value)
+            return storable(str(value))

@@ -25,13 +25,17 @@ from spine_common.core.ids import ExecutionId, Fence, command_message_id
 from spine_common.core.pipeline import Lane, Stage, TriggerSource
 from spine_common.framework.ports.ledger import Locked, NewExecution, OutboxRow
 
-_FOLDED = [c for c in executions.c if c.name not in {"lease_owner", "lease_until"}]
+_FOLDED = [c for c in executions.c if c.name not in {"lease_owner", "lease_until", "sent_at"}]
 _ALWAYS_OPEN = executions.c.status.in_([status.value for status in OPEN])
 
 
 def to_execution(row: Row[Any]) -> Execution:
     """Read an execution from its row."""
-    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    return execution_from(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a mapping
+
+
+def execution_from(values: Mapping[Any, Any]) -> Execution:
+    """Read an execution from its columns by name."""
     fields = {column.name: values[column.name] for column in _FOLDED}
     return Execution(
         **{
@@ -113,34 +117,45 @@ class SqlLedger:
 
     async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
         """Append ``queued`` to those executions whose present attempt is among the rows sent."""
-        waiting = [Status.PENDING.value, Status.RETRY_SCHEDULED.value]
+        waiting = {Status.PENDING, Status.RETRY_SCHEDULED}
         messages = {row.message.message_id for row in sent}
         rows = await self._connection.execute(
             select(executions)
             .where(executions.c.execution_id.in_([row.execution_id for row in sent]))
-            .where(executions.c.status.in_(waiting))
+            .where(_ALWAYS_OPEN)
             .order_by(executions.c.execution_id)  # one order of locking: no deadlock
             .with_for_update()
         )
-        for execution in map(to_execution, rows.all()):
-            if command_message_id(execution.execution_id, execution.attempt) in messages:
+        present = [
+            execution
+            for execution in map(to_execution, rows.all())
+            if command_message_id(execution.execution_id, execution.attempt) in messages
+        ]
+        for execution in present:
+            if execution.status in waiting:
                 await self.record(execution, EventType.QUEUED)
+        await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id.in_([one.execution_id for one in present]))
+            .values(sent_at=db_now())
+        )
 
     async def lock(self, execution_id: ExecutionId) -> Locked | None:
         """Lock the execution's row for the rest of the transaction."""
-        left = seconds_until(executions.c.lease_until).label("lease_seconds_left")
+        until = seconds_until(executions.c.lease_until).label("lease_seconds_left")
         found = await self._connection.execute(
-            select(executions, left)
+            select(executions, until)
             .where(executions.c.execution_id == execution_id)
             .with_for_update()
         )
         row = found.first()
         if row is None:
             return None
-        return Locked(to_execution(row), float(row.lease_seconds_left or 0))
+        left = float(row.lease_seconds_left or 0)
+        return Locked(to_execution(row), left, row.lease_owner)
 
-    async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
-        """Lease the locked execution from now, database time."""
+    async def set_lease(self, execution_id: ExecutionId, owner: str | None, seconds: float) -> None:
+        """Lease the locked execution from now, database time; to nobody: leave it alone so long."""
         await self._connection.execute(
             update(executions)
             .where(executions.c.execution_id == execution_id)
@@ -153,6 +168,14 @@ class SqlLedger:
             update(executions)
             .where(executions.c.execution_id == execution_id)
             .values(lease_owner=None, lease_until=None)
+        )
+
+    async def let_go(self, execution_id: ExecutionId) -> None:
+        """End the lease of the locked execution now; nobody has lost it."""
+        await self._connection.execute(
+            update(executions)
+            .where(executions.c.execution_id == execution_id)
+            .values(lease_owner=None, lease_until=db_now())
         )
 
     async def renew(self, execution_id: ExecutionId, fence: Fence, seconds: float) -> bool:
@@ -191,6 +214,15 @@ class SqlLedger:
             .order_by(executions.c.created_at, executions.c.execution_id)
         )
         return [to_execution(row) for row in rows]
+
+    async def any_child_open(self, execution_id: ExecutionId) -> bool:
+        """Whether a child of the execution has not ended; retries of it are no children here."""
+        query = select(executions.c.execution_id).where(
+            executions.c.parent_id == execution_id,
+            executions.c.trigger_source != TriggerSource.DLQ.value,
+            _ALWAYS_OPEN,
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
 
     async def recent(
         self, *, status: str | None = None, pipeline: str | None = None, limit: int = 50

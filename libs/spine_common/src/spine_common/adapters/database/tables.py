@@ -61,6 +61,8 @@ executions = Table(
     # Operational, no part of the fold: who works on it, and until when nobody else may.
     Column("lease_owner", Text),
     Column("lease_until", UtcTimestamp),
+    # When the broker last confirmed its command: what was confirmed can be lost all the same.
+    Column("sent_at", UtcTimestamp),
     Index(
         "uq_executions_open_logical_key",
         "logical_key",
@@ -74,7 +76,8 @@ executions = Table(
 execution_events = Table(
     "execution_events",
     metadata,
-    Column("execution_id", Text, ForeignKey("executions.execution_id"), primary_key=True),
+    # No foreign key: the events are the truth, and executions can be dropped and rebuilt.
+    Column("execution_id", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("type", Text, nullable=False),
     Column("at", UtcTimestamp, nullable=False),
@@ -198,6 +201,18 @@ dead_letters = Table(
     Column("kind", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    # What a person groups and filters by: the message's type, or what it is instead of one.
+    Column("shape", Text, nullable=False, server_default="unknown"),
+    Column("pipeline", Text),
+    Column("partition_key", Text),
+    Column("fingerprint", Text, nullable=False, server_default="none", index=True),
+    Column("seen", Integer, nullable=False, server_default="1"),
+    Column("last_seen_at", UtcTimestamp),
+    Column("settled_at", UtcTimestamp),
+    Column("settled_because", Text),
+    Column("retry_execution_id", Text),
     # One letter for each attempt, however often the broker delivers it.
     UniqueConstraint("execution_id", "attempt"),
+    Index("ix_dead_letters_state", "state", "dead_letter_id"),
 )

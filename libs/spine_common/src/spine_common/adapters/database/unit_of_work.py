@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from spine_common.adapters.database.audit import SqlAudit
 from spine_common.adapters.database.bulk import SqlTables
 from spine_common.adapters.database.captures import SqlCaptures
 from spine_common.adapters.database.deadletters import SqlDeadLetters
@@ -17,12 +18,15 @@ from spine_common.adapters.database.ledger import SqlLedger
 from spine_common.adapters.database.manifest import SqlManifest
 from spine_common.adapters.database.migrate import check_schema
 from spine_common.adapters.database.outbox import SqlOutbox
+from spine_common.adapters.database.overdue import SqlOverdue
 from spine_common.adapters.database.queries import SqlQueries
 from spine_common.adapters.database.types import db_now
+from spine_common.framework.ports.audit import Audit
 from spine_common.framework.ports.data import Captures, Evidence, Manifest, Tables
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.ports.deadletters import DeadLetters
 from spine_common.framework.ports.ledger import Ledger, Outbox
+from spine_common.framework.ports.overdue import Overdue
 from spine_common.framework.ports.queries import Queries
 
 
@@ -39,10 +43,25 @@ class SqlTransaction:
         self.evidence: Evidence = SqlEvidence(connection)
         self.dead_letters: DeadLetters = SqlDeadLetters(connection)
         self.queries: Queries = SqlQueries(connection)
+        self.overdue: Overdue = SqlOverdue(connection)
+        self.audit: Audit = SqlAudit(connection)
 
     async def now(self) -> datetime:
         """Return the database's time, UTC."""
         return (await self._connection.execute(select(db_now()))).scalar_one()
+
+    async def takes(self, office: str) -> bool:
+        """Whether this transaction holds an office until it ends; on SQLite everybody may.
+
+        There the writes of two who lead take turns as they are, and each looks before it writes.
+        """
+        if self._connection.dialect.name != "postgresql":
+            return True
+        # Of the transaction, not of the session: nothing is left behind on a pooled connection.
+        taken = await self._connection.scalar(
+            text("SELECT pg_try_advisory_xact_lock(5427111, hashtext(:office))"), {"office": office}
+        )
+        return bool(taken)
 
 
 class SqlDatabase:
@@ -78,6 +97,12 @@ class SqlDatabase:
                 if lost_its_node(error):
                     await self._engine.dispose()
                 raise
+
+    @asynccontextmanager
+    async def leading(self, office: str) -> AsyncIterator[bool]:
+        """Hold an office while the block runs, unless another process holds it: then False."""
+        async with self._begin(self._engine) as transaction:
+            yield await transaction.takes(office)
 
     async def check(self) -> None:
         """Raise unless the database answers and its schema is current."""

@@ -4,9 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from spine_common.framework.ports.audit import Audit
 from spine_common.framework.ports.data import Captures, Evidence, Manifest, Tables
 from spine_common.framework.ports.deadletters import DeadLetters
 from spine_common.framework.ports.ledger import Ledger, Outbox
+from spine_common.framework.ports.overdue import Overdue
 from spine_common.framework.ports.queries import Queries
 
 
@@ -21,6 +23,8 @@ class Transaction(Protocol):
     evidence: Evidence
     dead_letters: DeadLetters
     queries: Queries
+    overdue: Overdue
+    audit: Audit
 
     async def now(self) -> datetime:
         """Return the database's time, UTC."""
@@ -37,6 +41,13 @@ class Database(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that only reads."""
+
+    def leading(self, office: str) -> AbstractAsyncContextManager[bool]:
+        """Hold an office while the block runs: False for all but one of those who ask.
+
+        It is only for not doing the same work side by side; what is written under it must be
+        right even if two lead. Keep the block under a minute.
+        """
 
     async def check(self) -> None:
         """Raise ``DatabaseUnavailable`` unless the database answers and its schema is current."""

@@ -33,6 +33,8 @@ class Locked:
     execution: Execution
     lease_seconds_left: float
     """How long another worker's lease still holds; 0 or less when there is none."""
+    lease_owner: str | None = None
+    """Who holds the lease, or held it last; None if there is none or it was let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +63,22 @@ class Ledger(Protocol):
         """Append the next event of a locked execution; ``IllegalTransition`` if it can't be."""
 
     async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
-        """Append ``queued`` to those executions whose present attempt is among the rows sent."""
+        """Append ``queued`` to those executions whose present attempt is among the rows sent.
+
+        Each of them is marked as sent now, whatever its status.
+        """
 
     async def lock(self, execution_id: ExecutionId) -> Locked | None:
         """Lock the execution's row for the rest of the transaction; None if there is none."""
 
-    async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
-        """Lease the locked execution from now, database time."""
+    async def set_lease(self, execution_id: ExecutionId, owner: str | None, seconds: float) -> None:
+        """Lease the locked execution from now, database time; to nobody: leave it alone so long."""
 
     async def release(self, execution_id: ExecutionId) -> None:
         """Drop the lease of the locked execution."""
+
+    async def let_go(self, execution_id: ExecutionId) -> None:
+        """End the lease of the locked execution now; nobody has lost it."""
 
     async def renew(self, execution_id: ExecutionId, fence: Fence, seconds: float) -> bool:
         """Extend the lease; False when the fence has moved on or the execution has ended."""
@@ -83,6 +91,9 @@ class Ledger(Protocol):
 
     async def children(self, execution_id: ExecutionId) -> list[Execution]:
         """Return the executions whose parent this is, oldest first."""
+
+    async def any_child_open(self, execution_id: ExecutionId) -> bool:
+        """Whether a child of the execution has not ended; retries of it are no children here."""
 
     async def recent(
         self,

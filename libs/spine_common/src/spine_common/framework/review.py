@@ -1,0 +1,213 @@
+"""What a person decides about dead letters: try again (one, some, all), or discard."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from spine_common.contracts.message import MAX_MESSAGE_BYTES, Message
+from spine_common.contracts.routing import COMMANDS_EXCHANGE
+from spine_common.contracts.shape import shape_of
+from spine_common.core.errors import InvalidParams, NotRetryable
+from spine_common.core.execution import Execution, Status
+from spine_common.core.ids import ExecutionId, MessageId, child_execution_id
+from spine_common.core.pipeline import TriggerSource
+from spine_common.framework import workflow
+from spine_common.framework.failpoints import Failpoint, reached
+from spine_common.framework.ports.database import Database, Transaction
+from spine_common.framework.ports.deadletters import KeptLetter, LetterFilter, LetterState
+from spine_common.framework.ports.ledger import NewExecution
+
+log = structlog.get_logger(__name__)
+
+_RETRY = "retry"
+_PAGE = 200
+_NAMESPACE = uuid.UUID("b2b0c9a4-3d0e-5b43-9f0a-6c3f6c1f7e11")
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A letter that is tried again: as a new execution, or its message once more as it came."""
+
+    dead_letter_id: int
+    execution: Execution | None
+    is_new: bool
+    """False when it had been asked for before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRetried:
+    """A letter that could not be tried again, and why."""
+
+    dead_letter_id: int
+    reason: str
+
+
+class DeadLetterReview:
+    """Settles dead letters on a person's word. Asking twice changes nothing."""
+
+    def __init__(self, database: Database, nudge: Callable[[], None]) -> None:
+        self._database = database
+        self._nudge = nudge
+
+    async def retry(self, dead_letter_id: int, *, delay: float = 0.0) -> Retried:
+        """Try one letter again, ``delay`` seconds from now.
+
+        Its execution gets a child with the same order; a message that never became one is sent
+        once more as it came. Raises ``DeadLetterNotFound`` and ``NotRetryable``.
+        """
+        async with self._database.transaction() as tx:
+            letter = await tx.dead_letters.lock(dead_letter_id)
+            retried = await _retry(tx, letter, delay)
+        await reached(Failpoint.RETRY_AFTER)
+        self._nudge()
+        return retried
+
+    async def retry_execution(
+        self, execution_id: ExecutionId, *, delay: float = 0.0
+    ) -> list[Retried | NotRetried]:
+        """Try the waiting letters of an execution, and of all that it led to, again."""
+        async with self._database.reading() as tx:
+            letters = await tx.dead_letters.of_execution(execution_id)
+        return [await self._retry_or_say(letter, delay) for letter in letters]
+
+    async def retry_all(
+        self, wanted: LetterFilter, *, per_second: float | None = None, limit: int = 10_000
+    ) -> list[Retried | NotRetried]:
+        """Try every waiting letter that fits again, the oldest first, ``limit`` at most.
+
+        With a rate they are due one after the other, so that a hundred failures of one cause do
+        not come back as one. What fails again meanwhile is not tried a second time.
+        """
+        if per_second is not None and per_second <= 0:
+            raise InvalidParams(
+                f"A rate can't be {per_second:g}.", remedy="Letters a second: more than 0."
+            )
+        letters = await self._waiting(wanted, limit)
+        pause = 0.0 if per_second is None else 1.0 / per_second
+        return [await self._retry_or_say(one, n * pause) for n, one in enumerate(letters)]
+
+    async def discard(self, dead_letter_id: int, because: str) -> bool:
+        """Give a letter up, with a reason; False when it had been discarded before."""
+        if not because.strip():
+            raise InvalidParams("A discarded letter needs a reason.", field="reason")
+        async with self._database.transaction() as tx:
+            letter = await tx.dead_letters.lock(dead_letter_id)
+            if letter.state is LetterState.DISCARDED:
+                return False
+            if letter.state is not LetterState.WAITING:
+                raise _settled(letter)
+            await tx.dead_letters.settle(dead_letter_id, LetterState.DISCARDED, because=because)
+        log.info("dead_letter_discarded", dead_letter_id=dead_letter_id, because=because)
+        return True
+
+    async def _waiting(self, wanted: LetterFilter, limit: int) -> list[int]:
+        found: list[int] = []
+        async with self._database.reading() as tx:
+            while len(found) < limit:
+                above, size = (found[-1] if found else 0), min(_PAGE, limit - len(found))
+                page = await tx.dead_letters.ids(wanted, above=above, limit=size)
+                found += page
+                if len(page) < size:
+                    break
+        return found
+
+    async def _retry_or_say(self, dead_letter_id: int, delay: float) -> Retried | NotRetried:
+        try:
+            return await self.retry(dead_letter_id, delay=delay)
+        except NotRetryable as error:
+            return NotRetried(dead_letter_id, str(error))
+
+
+async def _retry(tx: Transaction, letter: KeptLetter, delay: float) -> Retried:
+    if letter.state is LetterState.RETRIED:
+        earlier = letter.retry_execution_id
+        execution = await tx.ledger.get(earlier) if earlier else None
+        return Retried(letter.dead_letter_id, execution, is_new=False)
+    if letter.state is not LetterState.WAITING:
+        raise _settled(letter)
+    locked = await tx.ledger.lock(letter.execution_id) if letter.execution_id else None
+    if locked is None:
+        await _send_again(tx, letter, delay)
+        await tx.dead_letters.settle(letter.dead_letter_id, LetterState.RETRIED)
+        return Retried(letter.dead_letter_id, None, is_new=True)
+    child, is_new = await _try_again(tx, locked.execution, delay)
+    await tx.dead_letters.settle(
+        letter.dead_letter_id, LetterState.RETRIED, retry_execution_id=child.execution_id
+    )
+    log.info("dead_letter_retried", failed=letter.execution_id, execution_id=child.execution_id)
+    return Retried(letter.dead_letter_id, child, is_new=is_new)
+
+
+async def _try_again(tx: Transaction, failed: Execution, delay: float) -> tuple[Execution, bool]:
+    """Order a failed execution's work once more, as its child; its id is derived, so only once."""
+    if failed.status is not Status.DEAD_LETTERED:
+        raise NotRetryable(
+            f"Execution {failed.execution_id} is {failed.status}.",
+            remedy="Only what was given up is tried again.",
+        )
+    execution_id = child_execution_id(failed.execution_id, _RETRY)
+    is_step = failed.logical_key.startswith(workflow.STEP)
+    child, is_new = await tx.ledger.submit(
+        NewExecution(
+            execution_id=execution_id,
+            pipeline=failed.pipeline,
+            stage=failed.stage,
+            domain=failed.domain,
+            lane=failed.lane,
+            params=failed.params,
+            partition_key=failed.partition_key,
+            # An open order for the same is what is wanted, whoever gave it; a step has no equal.
+            logical_key=workflow.step_key(execution_id) if is_step else failed.logical_key,
+            trigger_source=TriggerSource.DLQ,
+            parent_id=failed.execution_id,
+        )
+    )
+    if is_new:
+        await workflow.order(tx, child, delay=delay)
+    return child, is_new
+
+
+async def _send_again(tx: Transaction, letter: KeptLetter, delay: float) -> None:
+    """Send a message that never became an execution once more, byte for byte."""
+    if len(letter.body) > MAX_MESSAGE_BYTES:
+        raise NotRetryable(
+            f"The message has {len(letter.body):,} bytes, over {MAX_MESSAGE_BYTES:,}.",
+            remedy="Discard it, and order what it was about.",
+        )
+    routing_key = _routing_key(letter)
+    if routing_key is None:
+        raise NotRetryable(
+            f"Dead letter {letter.dead_letter_id} does not say where it was sent.",
+            remedy="Discard it, and order what it was about.",
+        )
+    name = f"{letter.dead_letter_id}/{letter.received_at.isoformat()}"
+    message = Message(
+        message_id=MessageId(str(uuid.uuid5(_NAMESPACE, name))),
+        type=shape_of(letter.body),
+        exchange=COMMANDS_EXCHANGE,
+        routing_key=routing_key,
+        body=letter.body,
+        headers={k: v for k, v in letter.headers.items() if isinstance(v, str) and k[:2] != "x-"},
+    )
+    await tx.outbox.add(message, delay=delay)
+
+
+def _routing_key(letter: KeptLetter) -> str | None:
+    """Return where the message was sent before it died for the first time."""
+    deaths = letter.headers.get("x-death")
+    if not isinstance(deaths, list) or not deaths or not isinstance(deaths[-1], dict):
+        return None
+    death = deaths[-1]
+    keys = death.get("routing-keys")
+    sent_to_commands = death.get("exchange") == COMMANDS_EXCHANGE
+    return str(keys[0]) if sent_to_commands and isinstance(keys, list) and keys else None
+
+
+def _settled(letter: KeptLetter) -> NotRetryable:
+    because = f": {letter.settled_because}" if letter.settled_because else ""
+    return NotRetryable(
+        f"Dead letter {letter.dead_letter_id} is {letter.state}{because}.",
+        remedy="Only waiting letters can be retried or discarded.",
+    )

@@ -1,0 +1,28 @@
+"""Failed attempts whose dead letter got lost: judged all the same, the letter written anew."""
+
+from spine_common.contracts.routing import DEAD_LETTER_QUEUE
+from spine_common.core.execution import Status
+from spine_common.core.ids import ExecutionId
+from spine_common.framework.deadletters import rebuilt_letter
+from spine_common.framework.verdict import judge
+from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
+
+
+async def sweep(it: Sweep) -> int:
+    """Judge executions that failed a while ago while no dead letter waits for its verdict."""
+    platform = it.platform
+    async with platform.database.reading() as tx:
+        unjudged = await tx.overdue.verdicts(it.patience, MOST_AT_ONCE)
+    if not unjudged or await platform.bus.waiting(DEAD_LETTER_QUEUE) > 0:
+        return 0
+
+    async def take_up(execution_id: ExecutionId) -> bool:
+        async with platform.database.transaction() as tx:
+            locked = await tx.ledger.lock(execution_id)
+            if locked is None or locked.execution.status is not Status.FAILED:
+                return False
+            judged = await judge(tx, platform.registry, platform.policy, locked.execution)
+            await tx.dead_letters.keep(rebuilt_letter(locked.execution, judged))
+        return True
+
+    return await each(unjudged, take_up, "verdicts")
