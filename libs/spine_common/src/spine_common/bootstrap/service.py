@@ -1,7 +1,8 @@
 """What a service is: a name, the stages it runs, whether it handles dead letters, its web app."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -24,4 +25,4 @@ class Service:
     stages: Mapping[Stage, StageFunction] = field(default_factory=dict)
     dead_letters: bool = False
     app: AppFactory | None = None
-    beside: Callable[[Platform], Awaitable[None]] | None = None
+    beside: Callable[[Platform], Coroutine[Any, Any, None]] | None = None

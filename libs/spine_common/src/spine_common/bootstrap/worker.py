@@ -125,8 +125,10 @@ async def _work(platform: Platform, services: Sequence[Service], state: _State) 
             await platform.store.check()
     state.expected_consumers = await start_consumers(platform, services)
     log.info("started", consumers=state.expected_consumers, owner=platform.owner)
+    for_good = [service.beside(platform) for service in services if service.beside is not None]
     if _reaches_every_stage(platform, services):
-        await platform.relay.run()
+        for_good.append(platform.relay.run())
+    await asyncio.gather(*for_good)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

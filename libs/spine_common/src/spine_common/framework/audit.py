@@ -99,7 +99,7 @@ def _difference(history: History) -> str:
     folded, stored = fold(history.events), history.stored
     names = [name for name in Execution.__slots__ if getattr(folded, name) != getattr(stored, name)]
     return ", ".join(
-        f"{name} ({getattr(stored, name)!r}, not {getattr(folded, name)!r})" for name in names
+        f"{name} ({getattr(stored, name)}, not {getattr(folded, name)})" for name in names
     )
 
 
