@@ -46,6 +46,24 @@ def reset(*, yes: Yes = False, json: Json = False) -> None:
 
 
 @app.command()
+def grant(
+    role: Annotated[str, typer.Argument(help="A PostgreSQL role that exists.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Let a role do what the services do, and no more: it can append to the ledger, not change it.
+
+    Run it as the tables' owner, and again after a migration.
+    """
+    from spine_common.bootstrap import migrate as schema  # noqa: PLC0415 - heavy
+
+    settings = quiet_settings()
+    asyncio.run(schema.grant(settings.database_url, role))
+    shown = settings.safe()["database_url"]
+    _tell(f"{role} may work on {shown}.", {"database": shown, "role": role}, json)
+
+
+@app.command()
 def status(*, json: Json = False) -> None:
     """Show the database's revision and the one this release needs; exit code 1 if they differ."""
     from spine_common.bootstrap import migrate as schema  # noqa: PLC0415 - heavy

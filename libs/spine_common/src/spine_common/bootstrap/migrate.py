@@ -1,6 +1,7 @@
 """The database's schema, seen from the command line: migrate, status, reset."""
 
 from spine_common.adapters.database import migrate as _migrate
+from spine_common.adapters.database import roles as _roles
 from spine_common.adapters.database.datatables import data_table
 from spine_common.framework.registry import discover
 
@@ -28,3 +29,9 @@ async def reset(url: str) -> str:
     declare_data_tables()
     await _migrate.reset(url)
     return await _migrate.upgrade(url)
+
+
+async def grant(url: str, role: str) -> None:
+    """Let an existing role do what the services do, and no more: the ledger only grows."""
+    declare_data_tables()
+    await _roles.grant(url, role)

@@ -101,7 +101,7 @@ async def test_what_was_sent_just_now_is_not_overdue_however_old_it_is(database:
 
 async def test_sending_a_command_again_is_noted_though_its_status_stays(database: SqlDatabase):
     execution = await recorded(database, await submitted(database), EventType.QUEUED)
-    await aged(database, 900, "created_at", "sent_at")
+    await aged(database, 900, "sent_at")
     async with database.transaction() as tx:
         await tx.outbox.add(command_message(execution), execution_id=execution.execution_id)
         rows = await tx.outbox.claim(limit=1, lease=30)

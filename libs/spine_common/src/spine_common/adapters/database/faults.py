@@ -19,7 +19,14 @@ _SQLITE_AWAY = re.compile(
     r"database is locked|unable to open|disk I/O|disk is full|readonly database|not a database",
     re.IGNORECASE,
 )
+_FORBIDDEN = "42501"
 FAULTS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+class NotPermitted(SpineError):
+    """The database role may not do this."""
+
+    code = "NOT_PERMITTED"
 
 
 class SchemaMissing(SpineError):
@@ -31,18 +38,26 @@ class SchemaMissing(SpineError):
 def translate(error: BaseException) -> BaseException:
     """Return what ``error`` means in our words, or itself when it is a bug of ours."""
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    said = str(getattr(error, "orig", error))  # without the statement and its parameters
+    # Without the statement and its parameters.
+    said = str(getattr(error, "orig", error)) or type(error).__name__
     if state == _UNDEFINED_TABLE or said.startswith("no such table"):
         return SchemaMissing("The database has no schema yet.", remedy="Run `spine db migrate`.")
+    if state == _FORBIDDEN:
+        return NotPermitted(
+            f"The database refuses: {said.partition(': ')[2] or said}.",
+            remedy="Services may only append to the ledger; connect as the tables' owner.",
+        )
+    return _away(said) if _is_away(error, state, said) else error
+
+
+def _is_away(error: BaseException, state: str | None, said: str) -> bool:
     if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
-        return _away(error)
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _away(error)
+        return True
     if state and (state[:2] in _AWAY_CLASSES or state in _AWAY_STATES):
-        return _away(error)
-    if isinstance(error, DBAPIError) and _SQLITE_AWAY.search(said):
-        return _away(error)
-    return error
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or _SQLITE_AWAY.search(said) is not None
 
 
 @contextmanager
@@ -62,6 +77,5 @@ def lost_its_node(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", error), "sqlstate", None) == "25006"
 
 
-def _away(error: BaseException) -> DatabaseUnavailable:
-    said = str(getattr(error, "orig", error)) or type(error).__name__
+def _away(said: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"The database does not answer as it should: {said}")

@@ -53,7 +53,7 @@ def check_schema(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def _opened(url: str, *, to_write: bool = True) -> AsyncIterator[AsyncConnection]:
+async def opened(url: str, *, to_write: bool = True) -> AsyncIterator[AsyncConnection]:
     """Open a transaction of its own; only one that writes waits for SQLite's lock."""
     engine = open_engine(url, pool_size=1, application="spine-migrate")
     try:
@@ -69,7 +69,7 @@ async def upgrade(url: str) -> str:
 
     One that is ahead of this release is left as it is.
     """
-    async with _opened(url) as connection:
+    async with opened(url) as connection:
         await connection.run_sync(_upgrade)
     return head_revision()
 
@@ -90,13 +90,13 @@ def _upgrade(connection: Connection) -> None:
 
 async def status(url: str) -> tuple[str | None, str]:
     """Return the database's revision and the one this release needs."""
-    async with _opened(url, to_write=False) as connection:
+    async with opened(url, to_write=False) as connection:
         return await connection.run_sync(current_revision), head_revision()
 
 
 async def reset(url: str) -> None:
     """Drop every table of ours, data included."""
-    async with _opened(url) as connection:
+    async with opened(url) as connection:
         await connection.run_sync(_drop)
 
 
