@@ -249,6 +249,12 @@ class BusUnavailable(Unavailable):
     code = "BUS_UNAVAILABLE"
 
 
+class QueueFull(BusUnavailable):
+    """The queue a message is for takes no more for now."""
+
+    code = "QUEUE_FULL"
+
+
 class Unroutable(Unavailable):
     """The broker has no queue for the message: the topology is missing."""
 

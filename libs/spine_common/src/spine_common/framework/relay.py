@@ -7,10 +7,12 @@ from collections import Counter
 
 import structlog
 
-from spine_common.core.errors import SpineError, Unavailable
+from spine_common.core.errors import QueueFull, SpineError, Unavailable, Unroutable
+from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.ports.bus import Bus
 from spine_common.framework.ports.database import Database
 from spine_common.framework.ports.ledger import OutboxRow
+from spine_common.framework.roads import Roads
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Relay:
         self._extended_at = 0.0
         self._stopped = False
         self._turning = asyncio.Lock()
+        self._roads = Roads(first=interval, longest=lease / 3)
 
     def nudge(self) -> None:
         """Say that something may be due: look now instead of at the next interval."""
@@ -117,7 +120,7 @@ class Relay:
                 limit=min(free, self._per_road or free),
                 lease=self._lease,
                 exchange=self._exchange,
-                but_not=self._full_roads(),
+                but_not=[*self._full_roads(), *self._roads.blocked()],
             )
         for row in rows:
             task = asyncio.create_task(self._send(row), name=f"relay-{row.outbox_id}")
@@ -132,8 +135,13 @@ class Relay:
         return [road for road, under_way in roads.items() if under_way >= self._per_road]
 
     async def _send(self, row: OutboxRow) -> None:
+        road = row.message.routing_key
         try:
             await self._bus.publish(row.message)
+            await reached(Failpoint.RELAY_PUBLISHED)
+        except (QueueFull, Unroutable) as error:
+            # The broker is well: only what goes the same way has to wait.
+            await self._give_back(row, self._roads.refuse(road, str(error)))
         except Exception as error:
             self._failures += 1
             log.warning(
@@ -142,13 +150,18 @@ class Relay:
                 error=str(error),
                 exc_info=not isinstance(error, SpineError),
             )
-            with contextlib.suppress(Unavailable):
-                async with self._database.transaction() as tx:
-                    await tx.outbox.release([row], delay=self._pause())
+            await self._give_back(row, self._pause())
         else:
             self._failures = 0
+            self._roads.accept(road)
             self._sent.append(row)
         self.nudge()
+
+    async def _give_back(self, row: OutboxRow, delay: float) -> None:
+        # What can't be given back is free again when its lease is over.
+        with contextlib.suppress(Unavailable):
+            async with self._database.transaction() as tx:
+                await tx.outbox.release([row], delay=delay)
 
     async def _mark(self) -> None:
         """Remove sent rows and say ``queued`` in one transaction, for many at once."""

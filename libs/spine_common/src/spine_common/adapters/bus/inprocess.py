@@ -11,6 +11,7 @@ from spine_common.contracts.message import Message
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.core.clock import utc_now
 from spine_common.core.errors import BusUnavailable, Unroutable
+from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.ports.bus import Delivery, Handler, Verdict
 
 
@@ -60,6 +61,17 @@ class InProcessBus:
     def live_consumers(self) -> int:
         """Return how many consumers are being fed."""
         return sum(consumer.is_fed for _, consumer in self._consumers)
+
+    async def waiting(self, queue: str) -> int:
+        """Return how many letters wait in a queue."""
+        await self.check()
+        if SPINE.queue(queue) is None:
+            raise Unroutable(f"There is no queue {queue}.")
+        return self._source(queue).qsize()
+
+    async def revive(self) -> int:
+        """Do nothing: no broker comes between a queue and its consumers here."""
+        return self.live_consumers()
 
     async def publish(self, message: Message) -> None:
         """Return once the message was handled in every queue it reaches."""
@@ -138,7 +150,9 @@ class InProcessBus:
             message_id=letter.message_id,
             redelivered=False,
         )
-        if await verdict_of(handler, delivery) is Verdict.REJECT:
+        verdict = await verdict_of(handler, delivery)
+        await reached(Failpoint.ACK_BEFORE)
+        if verdict is Verdict.REJECT:
             await self._bury(queue, letter)
         if letter.settled is not None and not letter.settled.done():
             letter.settled.set_result(None)

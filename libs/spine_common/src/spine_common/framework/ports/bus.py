@@ -57,5 +57,18 @@ class Bus(Protocol):
         A handler that raises is treated as ``REJECT``; the exception is logged.
         """
 
+    async def waiting(self, queue: str) -> int:
+        """Return how many messages wait in a queue, not yet given to a consumer.
+
+        Raises ``Unroutable`` when there is no such queue, ``BusUnavailable`` without broker.
+        """
+
+    async def revive(self) -> int:
+        """Start those consumers again that the broker has stopped feeding for good.
+
+        Returns how many are fed then. Nothing happens to one that is fed, or may yet come back
+        with its connection.
+        """
+
     def live_consumers(self) -> int:
         """Return how many consumers the broker still feeds, as far as we know."""

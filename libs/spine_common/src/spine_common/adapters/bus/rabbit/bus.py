@@ -78,6 +78,16 @@ class RabbitBus:
             raise BusUnavailable("The bus is not connected.", remedy=REMEDY)
         await self._consumers.consume(queue, handler, prefetch)
 
+    async def waiting(self, queue: str) -> int:
+        """Return how many messages wait in a queue, not yet given to a consumer."""
+        with broker_failures(f"looking into {queue}"):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await declare.waiting(self._publisher.connection, queue)
+
+    async def revive(self) -> int:
+        """Start those consumers again that the broker has stopped feeding for good."""
+        return await self._consumers.revive() if self._consumers is not None else 0
+
     def live_consumers(self) -> int:
         """Return how many consumers the broker still feeds, as far as we know."""
         return self._consumers.live() if self._consumers is not None else 0

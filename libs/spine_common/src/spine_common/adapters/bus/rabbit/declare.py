@@ -69,3 +69,13 @@ async def _ask_for_exchange(exchange: Exchange, channel: AbstractChannel) -> Non
 
 async def _ask_for_queue(queue: Queue, channel: AbstractChannel) -> None:
     await channel.queue_declare(queue.name, passive=True)
+
+
+async def waiting(connection: AbstractRobustConnection, queue: str) -> int:
+    """Return how many messages are ready in a queue; ``Unroutable`` when it is not there."""
+    async with scratch_channel(connection) as channel:
+        try:
+            declared = await channel.queue_declare(queue, passive=True)
+        except ChannelNotFoundEntity as error:
+            raise Unroutable(f"The broker has no queue {queue}.", remedy=DECLARE) from error
+    return declared.message_count or 0

@@ -5,12 +5,12 @@ from weakref import WeakValueDictionary
 
 import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.exceptions import ChannelNotFoundEntity, PublishError
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
 from spine_common.adapters.bus.rabbit.connection import connect
 from spine_common.adapters.bus.rabbit.failures import REMEDY, broker_failures
 from spine_common.contracts.message import Message
-from spine_common.core.errors import BusUnavailable, Unroutable
+from spine_common.core.errors import BusUnavailable, QueueFull, Unroutable
 
 DECLARE = "Run `spine bus declare`."
 
@@ -50,7 +50,9 @@ class Publisher:
             await connection.close()
 
     async def publish(self, message: Message) -> None:
-        """Return when the broker has confirmed; ``Unroutable`` or ``BusUnavailable`` if it won't.
+        """Return when the broker has confirmed.
+
+        Raises ``Unroutable``, ``QueueFull`` or ``BusUnavailable`` if it won't.
 
         A message that ran into the time limit may arrive all the same: publish it again with
         the same id.
@@ -64,6 +66,11 @@ class Publisher:
                 raise Unroutable(
                     f"No queue takes {message.routing_key!r} from {message.exchange}.",
                     remedy=DECLARE,
+                ) from error
+            except DeliveryError as error:
+                raise QueueFull(
+                    f"A queue for {message.routing_key!r} takes no more messages.",
+                    remedy="It is over its max-length: add workers, or raise the policy's limit.",
                 ) from error
             except ChannelNotFoundEntity as error:
                 raise Unroutable(
