@@ -145,10 +145,10 @@ async def test_what_a_worker_let_go_of_is_put_back_and_loses_no_attempt(platform
     async with platform.database.transaction() as tx:
         await tx.outbox.withdraw(execution.execution_id)
         await tx.ledger.let_go(execution.execution_id)
-    await asyncio.sleep(platform.terms.heartbeat * 2.5)
 
-    assert await swept(platform) == {"leases": 1}
     assert await swept(platform, patience=60) == {}
+    assert await swept(platform) == {"commands": 1}
+    assert await swept(platform) == {}
 
     after = await get(platform, execution)
     async with platform.database.transaction() as tx:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import stamina
 import structlog
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from spine_common.bootstrap.consumers import check_consumers, start_consumers
+from spine_common.bootstrap.hearing import Hearing
 from spine_common.bootstrap.http import serving
 from spine_common.bootstrap.platform import Platform, open_platform
 from spine_common.bootstrap.service import Service
@@ -29,9 +31,10 @@ Announce = Callable[[Platform], None]
 
 @dataclass
 class _State:
-    """Whether a process has all it needs; None of its consumers are started before that."""
+    """Whether a process has all it needs; none of its consumers are started before that."""
 
-    expected_consumers: int | None = None
+    hearing: Hearing
+    started: bool = False
     stopping: bool = False
 
 
@@ -70,11 +73,11 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
     what it has not sent.
     """
     grace = settings.shutdown_grace_seconds
-    state = _State()
     async with open_platform(settings, _name(services)) as platform:
+        state = _State(Hearing(platform.bus))
         checks = _checks(platform, state)
         app = next((s.app for s in services if s.app), None)
-        web = app(platform, checks) if app else health_app(checks, _registry(platform))
+        web = app(platform, checks) if app else _health_app(platform, checks, state)
         async with serving(web, settings.http_host, settings.http_port, grace=grace):
             working = asyncio.create_task(_work(platform, services, state), name="working")
             try:
@@ -123,9 +126,11 @@ async def _work(platform: Platform, services: Sequence[Service], state: _State) 
             await platform.bus.connect()
             await platform.bus.check()
             await platform.store.check()
-    state.expected_consumers = await start_consumers(platform, services)
-    log.info("started", consumers=state.expected_consumers, owner=platform.owner)
-    for_good = [service.beside(platform) for service in services if service.beside is not None]
+    state.hearing.expected = await start_consumers(platform, services)
+    state.started = True
+    log.info("started", consumers=state.hearing.expected, owner=platform.owner)
+    for_good = [state.hearing.watch()]
+    for_good += [service.beside(platform) for service in services if service.beside is not None]
     if _reaches_every_stage(platform, services):
         for_good.append(platform.relay.run())
     await asyncio.gather(*for_good)
@@ -162,9 +167,9 @@ def _checks(platform: Platform, state: _State) -> Mapping[str, Check]:
     async def consumers() -> None:
         if state.stopping:
             raise BusUnavailable("The process is stopping.")
-        if state.expected_consumers is None:
+        if not state.started:
             raise BusUnavailable("The process is still starting.")
-        check_consumers(platform, state.expected_consumers)
+        check_consumers(platform, state.hearing.expected)
 
     async def outbox() -> None:
         async with platform.database.reading() as tx:
@@ -179,6 +184,10 @@ def _checks(platform: Platform, state: _State) -> Mapping[str, Check]:
         "consumers": consumers,
         "outbox": outbox,
     }
+
+
+def _health_app(platform: Platform, checks: Mapping[str, Check], state: _State) -> ASGIApp:
+    return health_app(checks, _registry(platform), state.hearing.is_alive)
 
 
 def _registry(platform: Platform) -> CollectorRegistry | None:

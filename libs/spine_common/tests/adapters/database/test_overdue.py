@@ -1,5 +1,7 @@
 """Whether what waits too long is found, what waits rightly is not, and one process leads."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import update
 
@@ -52,14 +54,17 @@ async def test_only_a_lease_that_is_long_over_is_lost(database: SqlDatabase):
         assert await tx.overdue.leases(10, limit=10) == [over.execution_id]
 
 
-async def test_a_lease_let_go_is_found_as_well(database: SqlDatabase):
+async def test_what_was_let_go_of_is_no_lost_lease_but_a_command_not_begun(database: SqlDatabase):
     held = await leased(database, await submitted(database), 30)
     async with database.transaction() as tx:
         await tx.ledger.let_go(held.execution_id)
+    await asyncio.sleep(0.01)
 
     async with database.transaction() as tx:
-        assert await tx.overdue.leases(-1, limit=10) == [held.execution_id]
+        assert await tx.overdue.leases(-1, limit=10) == []
+        (found,) = await tx.overdue.commands(-1, limit=10)
         locked = await tx.ledger.lock(held.execution_id)
+    assert found.execution_id == held.execution_id
     assert locked is not None
     assert locked.lease_owner is None
 

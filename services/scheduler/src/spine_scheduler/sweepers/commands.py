@@ -3,6 +3,7 @@
 from spine_common.contracts.routing import work_queue
 from spine_common.core.execution import Status
 from spine_common.framework import workflow
+from spine_common.framework.ports.ledger import Locked
 from spine_common.framework.ports.overdue import Unclaimed
 from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
 
@@ -24,7 +25,7 @@ async def sweep(it: Sweep) -> int:
     async def take_up(command: Unclaimed) -> bool:
         async with platform.database.transaction() as tx:
             locked = await tx.ledger.lock(command.execution_id)
-            if locked is None or locked.execution.status not in _NOT_BEGUN:
+            if locked is None or not _is_for_the_next(locked):
                 return False
             await workflow.order(tx, locked.execution)
         return True
@@ -34,3 +35,10 @@ async def sweep(it: Sweep) -> int:
     if moved:
         platform.relay.nudge()
     return moved
+
+
+def _is_for_the_next(locked: Locked) -> bool:
+    """Whether nobody has begun it, or whoever had has let go of it."""
+    status = locked.execution.status
+    let_go = locked.lease_owner is None and locked.lease_seconds_left <= 0
+    return status in _NOT_BEGUN or (status is Status.RUNNING and let_go)

@@ -154,8 +154,8 @@ class SqlLedger:
         left = float(row.lease_seconds_left or 0)
         return Locked(to_execution(row), left, row.lease_owner)
 
-    async def set_lease(self, execution_id: ExecutionId, owner: str | None, seconds: float) -> None:
-        """Lease the locked execution from now, database time; to nobody: leave it alone so long."""
+    async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
+        """Lease the locked execution from now, database time."""
         await self._connection.execute(
             update(executions)
             .where(executions.c.execution_id == execution_id)

@@ -1,6 +1,6 @@
 """Which executions wait for something that may never come, asked of the database's own clock."""
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.tables import execution_events, executions, outbox
@@ -31,6 +31,7 @@ class SqlOverdue:
         """Return running executions whose lease ended more than ``grace`` seconds ago."""
         return await self._ids(
             _executions(executions.c.status == Status.RUNNING.value)
+            .where(executions.c.lease_owner.is_not(None))
             .where(executions.c.lease_until < db_now(-grace))
             .order_by(executions.c.lease_until)
             .limit(limit)
@@ -41,7 +42,7 @@ class SqlOverdue:
         last = func.coalesce(executions.c.sent_at, executions.c.created_at)
         found = await self._connection.execute(
             select(executions.c.execution_id, executions.c.stage, executions.c.lane)
-            .where(executions.c.status.in_(_SENT))
+            .where(or_(executions.c.status.in_(_SENT), _was_let_go()))
             .where(executions.c.stage != Stage.WORKFLOW.value)
             .where(last < db_now(-patience))
             .where(~exists().where(outbox.c.execution_id == executions.c.execution_id))
@@ -89,6 +90,15 @@ class SqlOverdue:
     async def _ids(self, query: Select[tuple[str]]) -> list[ExecutionId]:
         found = await self._connection.execute(query)
         return [ExecutionId(row.execution_id) for row in found]
+
+
+def _was_let_go() -> ColumnElement[bool]:
+    """Whether a worker that was stopped in good order left it for the next one."""
+    return (
+        (executions.c.status == Status.RUNNING.value)
+        & executions.c.lease_owner.is_(None)
+        & (executions.c.lease_until < db_now())
+    )
 
 
 def _executions(condition: ColumnElement[bool]) -> Select[tuple[str]]:

@@ -71,8 +71,8 @@ class Ledger(Protocol):
     async def lock(self, execution_id: ExecutionId) -> Locked | None:
         """Lock the execution's row for the rest of the transaction; None if there is none."""
 
-    async def set_lease(self, execution_id: ExecutionId, owner: str | None, seconds: float) -> None:
-        """Lease the locked execution from now, database time; to nobody: leave it alone so long."""
+    async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
+        """Lease the locked execution from now, database time."""
 
     async def release(self, execution_id: ExecutionId) -> None:
         """Drop the lease of the locked execution."""

@@ -20,12 +20,16 @@ class Overdue(Protocol):
     """Executions that wait for something that may never come, the oldest first."""
 
     async def leases(self, grace: float, limit: int) -> list[ExecutionId]:
-        """Return running executions whose lease ended more than ``grace`` seconds ago."""
+        """Return running executions whose lease ended more than ``grace`` seconds ago.
+
+        Not those whose worker let go of them in good order: nobody is lost there.
+        """
 
     async def commands(self, patience: float, limit: int) -> list[Unclaimed]:
         """Return executions sent more than ``patience`` seconds ago, not begun, not in the outbox.
 
-        Parents, whose children do the work, are none of them.
+        One that a worker has let go of counts as not begun. Parents, whose children do the work,
+        are none of them.
         """
 
     async def verdicts(self, patience: float, limit: int) -> list[ExecutionId]:
