@@ -130,6 +130,9 @@ async def test_a_worker_that_is_lost_with_the_last_attempt_is_a_dead_end(platfor
         assert (await swept(platform))["leases"] == 1
 
     assert (await get(platform, execution)).status is Status.DEAD_LETTERED
+    newest, *earlier = await letters(platform)
+    assert (newest["state"], newest["code"]) == ("waiting", "LEASE_EXPIRED")
+    assert {letter["state"] for letter in earlier} == {"rescheduled"}
 
 
 async def test_a_lease_that_holds_is_left_alone(platform: Platform):
@@ -238,7 +241,7 @@ async def test_two_sweepers_at_once_do_everything_once(platform: Platform):
 
     assert (await get(platform, executions[0])).attempt == 2
     assert (await get(platform, lost)).attempt == 2
-    assert len(await letters(platform)) == 1
+    assert len(await letters(platform)) == 2
 
 
 async def failed_elsewhere(platform: Platform) -> Execution:

@@ -60,7 +60,11 @@ class Platform:
     def policy(self) -> RetryPolicy:
         """Return when failed attempts are tried again here."""
         chosen = self.settings
-        return RetryPolicy(chosen.max_retries, by_pipeline=chosen.max_retries_by_pipeline)
+        return RetryPolicy(
+            chosen.max_retries,
+            base=chosen.retry_base_seconds,
+            by_pipeline=chosen.max_retries_by_pipeline,
+        )
 
     @property
     def review(self) -> DeadLetterReview:
@@ -101,7 +105,8 @@ def build_platform(
             per_road=8,
         )
     else:
-        relay = Relay(database, bus, interval=interval)
+        # A relay that was killed leaves its rows to this lease, too: others wait that long.
+        relay = Relay(database, bus, interval=interval, lease=max(3.0, settings.lease_seconds / 6))
     return Platform(
         settings=settings,
         registry=registry,

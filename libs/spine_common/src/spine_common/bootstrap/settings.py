@@ -57,6 +57,7 @@ _PREFIXED_ONLY = {
     "log_format",
     "prefetch",
     "relay_interval_seconds",
+    "retry_base_seconds",
     "shutdown_grace_seconds",
     "stage_deadline_seconds",
     "sweep_patience_seconds",
@@ -173,6 +174,7 @@ class Settings(BaseSettings):
     ] = Field(
         default_factory=dict, description="name=number, separated by commas; numbers 0 or more"
     )
+    retry_base_seconds: float = Field(5.0, gt=0, le=900, description="seconds, above 0 up to 900")
     retention_days: int = Field(90, ge=1, description="a whole number of days, 1 or more")
     lease_seconds: float = Field(60.0, ge=1, description="seconds, 1 or more")
     heartbeat_seconds: float = Field(

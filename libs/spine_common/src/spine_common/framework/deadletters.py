@@ -127,8 +127,19 @@ class DeadLetterDesk:
         return execution
 
 
-def rebuilt_letter(failed: Execution, judged: Execution) -> DeadLetter:
-    """Return the letter of a failed attempt whose message got lost, as its order would read."""
+async def judge_unseen(
+    tx: Transaction, registry: Registry, policy: RetryPolicy, failed: Execution
+) -> Execution:
+    """Give a failed execution its verdict although its dead letter never came.
+
+    The letter is written as the order would read: what was given up waits for a person there.
+    """
+    judged = await judge(tx, registry, policy, failed)
+    await tx.dead_letters.keep(_rebuilt(failed, judged))
+    return judged
+
+
+def _rebuilt(failed: Execution, judged: Execution) -> DeadLetter:
     message = command_message(failed)
     delivery = Delivery(message.body, {}, DEAD_LETTER_QUEUE, message.message_id, redelivered=False)
     kind = Kind.TRANSIENT if judged.status is Status.RETRY_SCHEDULED else Kind.PERMANENT

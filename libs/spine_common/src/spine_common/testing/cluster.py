@@ -25,6 +25,8 @@ class ServiceProcess:
     environment: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    restarted: bool = False
+    """Whether somebody starts it again when it dies, so that to be dead is not the end."""
     _begins: int = 0
 
     def start(self) -> None:
@@ -32,12 +34,20 @@ class ServiceProcess:
         self._begins = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", f"spine_{self.name}.app"],
-                env={**os.environ, **self.environment},
+                self.command(),
+                env=self.variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
+
+    def command(self) -> list[str]:
+        """Return how it is started."""
+        return [sys.executable, "-m", f"spine_{self.name}.app"]
+
+    def variables(self) -> dict[str, str]:
+        """Return its environment."""
+        return {**os.environ, **self.environment}
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL."""
@@ -61,10 +71,19 @@ class ServiceProcess:
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it logged since it was started last."""
+        return self._read(self._begins)
+
+    def all_lines(self) -> list[dict[str, Any]]:
+        """Return what it logged over all of its lives."""
+        return self._read(0)
+
+    def _read(self, begin: int) -> list[dict[str, Any]]:
+        if not self.log.exists():
+            return []
         with self.log.open("rb") as written:
-            written.seek(self._begins)
+            written.seek(begin)
             text = written.read().decode(errors="replace")
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+        return [found for line in text.splitlines() if (found := _document(line)) is not None]
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of a request to its web app; status 0 while there is none."""
@@ -83,7 +102,8 @@ class ServiceProcess:
         """Wait until it says that it is ready; raise with its log's end if it does not."""
         until = time.monotonic() + patience
         while time.monotonic() < until:
-            if self.process is not None and self.process.poll() is not None:
+            has_ended = self.process is not None and self.process.poll() is not None
+            if has_ended and not self.restarted:
                 break
             status, _ = await asyncio.to_thread(self.get, "/health/ready")
             if status == 200:  # noqa: PLR2004 - HTTP's OK
@@ -95,6 +115,15 @@ class ServiceProcess:
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
+
+
+def _document(line: str) -> dict[str, Any] | None:
+    """Return a log line's document; None for other text, or a line cut off by a kill."""
+    try:
+        found = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 class Cluster:

@@ -2,8 +2,8 @@
 
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
+from spine_common.framework.deadletters import judge_unseen
 from spine_common.framework.lease import fail_expired
-from spine_common.framework.verdict import judge
 from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
 
 
@@ -27,7 +27,7 @@ async def sweep(it: Sweep) -> int:
             ):
                 return False
             failed = await fail_expired(tx, locked.execution)
-            await judge(tx, platform.registry, platform.policy, failed)
+            await judge_unseen(tx, platform.registry, platform.policy, failed)
         platform.metrics.lease_expiries.inc()
         return True
 

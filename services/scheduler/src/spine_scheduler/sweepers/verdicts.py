@@ -3,8 +3,7 @@
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
-from spine_common.framework.deadletters import rebuilt_letter
-from spine_common.framework.verdict import judge
+from spine_common.framework.deadletters import judge_unseen
 from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
 
 
@@ -21,8 +20,7 @@ async def sweep(it: Sweep) -> int:
             locked = await tx.ledger.lock(execution_id)
             if locked is None or locked.execution.status is not Status.FAILED:
                 return False
-            judged = await judge(tx, platform.registry, platform.policy, locked.execution)
-            await tx.dead_letters.keep(rebuilt_letter(locked.execution, judged))
+            await judge_unseen(tx, platform.registry, platform.policy, locked.execution)
         return True
 
     return await each(unjudged, take_up, "verdicts")

@@ -48,6 +48,11 @@ class PostgresServer:
         """Drop the database at ``url``, whoever is connected to it."""
         self._execute(f'DROP DATABASE IF EXISTS "{_database(url)}" WITH (FORCE)')
 
+    def ask(self, url: str, question: str) -> Any:
+        """Return the one value a query of the database at ``url`` gives, asked as superuser."""
+        target = urlunsplit(urlsplit(self.url)._replace(path=f"/{_database(url)}"))
+        return _apart(lambda: _fetch(plain(target), question))
+
     def new_role(self, name: str, password: str) -> None:
         """Create a role that may log in and create databases."""
         self._execute(f"CREATE ROLE \"{name}\" LOGIN CREATEDB PASSWORD '{password}'")
@@ -125,6 +130,16 @@ async def _execute(url: str, statement: str) -> None:
     connection: asyncpg.Connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
     try:
         await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _fetch(url: str, question: str) -> Any:
+    import asyncpg  # noqa: PLC0415 - as above
+
+    connection: asyncpg.Connection = await asyncpg.connect(url, timeout=10, command_timeout=60)
+    try:
+        return await connection.fetchval(question)
     finally:
         await connection.close()
 

@@ -1,0 +1,1 @@
+"""Real services on servers that break: faults, the invariants they must not hurt, the figures."""

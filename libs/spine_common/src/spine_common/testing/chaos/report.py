@@ -1,0 +1,82 @@
+"""What a scenario has shown, in figures: a line of JSON for each run, a table for people."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "SPINE_CHAOS_REPORT"
+_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One scenario's figures; times in seconds.
+
+    ``recovery`` is from the moment nothing stood in the way any more (or, for faults that pass by
+    themselves, from the last one) until everything ordered had ended.
+    """
+
+    scenario: str
+    seed: int
+    faults: int
+    partitions: int
+    executions: int
+    lost: int
+    duplicated: int
+    recovery: float
+    seconds: float
+
+
+def append(report: Report, default: Path) -> None:
+    """Add a report to the file the environment names, or to ``default``."""
+    path = Path(os.environ.get(FILE) or default)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lines:
+        lines.write(json.dumps(asdict(report)) + "\n")
+
+
+def read(path: Path) -> list[Report]:
+    """Return the newest report of every scenario, by name."""
+    newest = {}
+    for line in path.read_text().splitlines():
+        report = Report(**json.loads(line))
+        newest[report.scenario] = report
+    return [newest[name] for name in sorted(newest)]
+
+
+def table(reports: Iterable[Report]) -> str:
+    """Return reports as a Markdown table with their sums."""
+    lines = [
+        "| scenario | faults | partitions | executions | lost | duplicated | recovery (s) |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    every = list(reports)
+    lines += [
+        f"| {one.scenario} | {one.faults} | {one.partitions} | {one.executions} | {one.lost}"
+        f" | {one.duplicated} | {one.recovery:.1f} |"
+        for one in every
+    ]
+    lines.append(
+        f"| **{len(every)} scenarios** | **{sum(one.faults for one in every)}**"
+        f" | **{sum(one.partitions for one in every)}**"
+        f" | **{sum(one.executions for one in every)}**"
+        f" | **{sum(one.lost for one in every)}**"
+        f" | **{sum(one.duplicated for one in every)}**"
+        f" | **longest {max((one.recovery for one in every), default=0.0):.1f}** |"
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the table of a report file into a page, between its two marks."""
+    reports, page = Path(sys.argv[1]), Path(sys.argv[2])
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{table(read(reports))}\n{_END}{after}")
+
+
+if __name__ == "__main__":
+    main()
