@@ -1,5 +1,6 @@
 """What the command's tests stand on: a folder of their own, and `spine` as a function."""
 
+import asyncio
 import json
 import logging
 import os
@@ -8,7 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from spine_cli.embedded import opened, quiet_settings, working
 from spine_cli.main import app
+from spine_common.contracts.shape import shape_of
+from spine_common.core.errors import Kind
+from spine_common.framework.ports.deadletters import DeadLetter
 from spine_common.testing.synthetic import OTC, Defect, Week, write
 
 Spine = Callable[..., Result]
@@ -137,3 +143,53 @@ def _fetch(url: str, body: Any = None) -> Any:
         except OSError:
             time.sleep(0.1)
         assert time.monotonic() < deadline, f"no answer from {url}"
+
+
+@pytest.fixture
+def order() -> Callable[..., str]:
+    """Order a pipeline as the API does, which does not look at files; return the execution's id."""
+
+    async def submit(pipeline: str, params: Mapping[str, Any]) -> str:
+        async with opened(quiet_settings()) as platform:
+            ordered = await platform.dispatcher.submit(pipeline, params)
+            return ordered.execution_id
+
+    return lambda pipeline, **params: asyncio.run(submit(pipeline, params))
+
+
+@pytest.fixture
+def finish() -> Callable[[], None]:
+    """Run all stages in this process until everything ordered has ended."""
+
+    async def work() -> None:
+        async with working(quiet_settings()) as platform, asyncio.timeout(30):
+            while True:
+                async with platform.database.reading() as tx:
+                    waiting, _ = await tx.outbox.depth()
+                    executions = await tx.ledger.recent(limit=1000)
+                if not waiting and not any(execution.is_open for execution in executions):
+                    return
+                await asyncio.sleep(0.02)
+
+    return lambda: asyncio.run(work())
+
+
+@pytest.fixture
+def keep() -> Callable[..., None]:
+    """Keep a message that is none: ``keep(b"…", headers={…})``."""
+
+    async def keep_one(body: bytes, values: Mapping[str, Any]) -> None:
+        poison = DeadLetter(
+            queue="spine.dlq",
+            message_id=None,
+            body=body,
+            headers={},
+            kind=Kind.POISON,
+            code="MESSAGE_UNDECODABLE",
+            reason="The bytes are no message.",
+            shape=shape_of(body),
+        )
+        async with opened(quiet_settings()) as platform, platform.database.transaction() as tx:
+            await tx.dead_letters.keep(replace(poison, **values))
+
+    return lambda body, **values: asyncio.run(keep_one(body, values))

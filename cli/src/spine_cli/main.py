@@ -9,7 +9,9 @@ from spine_cli.commands import (
     bus,
     db,
     demo,
+    dlq,
     execution,
+    ledger,
     pipeline,
     query,
     run,
@@ -59,6 +61,8 @@ app.command()(submit.submit)
 app.add_typer(query.app, name="query")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(execution.app, name="execution")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(db.app, name="db")
 app.add_typer(bus.app, name="bus")
 app.add_typer(service.app, name="service")

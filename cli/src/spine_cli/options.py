@@ -22,6 +22,7 @@ PipelineName = Annotated[
     str,
     typer.Argument(metavar="PIPELINE", help="Its name or alias, see `spine pipeline list`."),
 ]
+ExecutionIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
 Params = Annotated[
     list[str] | None,
     typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; may be repeated."),

@@ -126,5 +126,10 @@ def note(execution: Execution, retry_due: datetime | None, now: datetime) -> str
 
 def partition_text(execution: Execution) -> str:
     """Return the partition as people say it: ``2025-11-14 OTC``."""
-    pairs = (execution.partition_key or "").split("/")
+    return partition_words(execution.partition_key or "")
+
+
+def partition_words(key: str) -> str:
+    """Return a partition's key as people say it."""
+    pairs = key.split("/")
     return " ".join(pair.partition("=")[2] for pair in pairs if pair)

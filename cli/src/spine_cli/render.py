@@ -57,6 +57,11 @@ def percent(value: Any) -> str:
     return "" if value is None else f"{value:.2%}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many there are of something whose plural is regular."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return ``text`` with whatever could steer a terminal spelled out."""
     if text.isprintable():

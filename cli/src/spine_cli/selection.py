@@ -41,15 +41,15 @@ class Question:
         return domain.partition.known(given) if domain.partition else {}
 
 
-def parse_moment(text: str) -> datetime:
+def parse_moment(text: str, option: str = "--as-of") -> datetime:
     """Read an ISO date or time; without an offset it is UTC, a mere day means its end."""
     try:
         return read_moment(text)
     except ValueError:
         raise InvalidDate(
-            f"--as-of can't be {text!r}.",
+            f"{option} can't be {text!r}.",
             remedy="It is an ISO date or time, like 2025-12-20 or 2025-12-20T09:30:00Z.",
-            field="as_of",
+            field=option.lstrip("-").replace("-", "_"),
         ) from None
 
 

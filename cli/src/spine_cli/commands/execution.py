@@ -1,4 +1,4 @@
-"""`spine execution`: what was run, and everything the ledger knows of one run."""
+"""`spine execution`: what was run, everything the ledger knows of one run, and its end."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,18 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
+from spine_cli.commands.cancel import cancel
 from spine_cli.documents import event_document, execution_document
 from spine_cli.embedded import opened, quiet_settings
-from spine_cli.options import Json
+from spine_cli.options import ExecutionIdArgument, Json
 from spine_cli.progress import Snapshot, note, partition_text, rows_text, seconds
 from spine_cli.render import Field, print_json, print_table, printable
 from spine_cli.watch import look
 from spine_common.core.execution import Event, Execution, Status
 from spine_common.core.ids import ExecutionId
 
-app = typer.Typer(help="List executions, show one.", no_args_is_help=True)
+app = typer.Typer(help="List executions, show one, cancel one.", no_args_is_help=True)
+app.command("cancel")(cancel)
 
-ExecutionIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
 StatusOption = Annotated[Status | None, typer.Option("--status", help="Only those that are.")]
 OfPipeline = Annotated[str | None, typer.Option("--pipeline", help="Only those of it.")]
 Limit = Annotated[

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from spine_cli.documents import execution_document
-from spine_cli.embedded import load_settings, opened, quiet_settings
+from spine_cli.embedded import opened, quiet_settings
 from spine_cli.following import follow, report
 from spine_cli.invocation import spine
 from spine_cli.options import (
@@ -27,6 +27,7 @@ from spine_cli.options import (
 from spine_cli.ordering import order
 from spine_cli.outcome import Outcome
 from spine_cli.render import print_json
+from spine_cli.waiting import print_who_does_it
 from spine_common.core.execution import Execution
 from spine_common.core.pipeline import Lane
 
@@ -58,8 +59,7 @@ def submit(  # noqa: PLR0913 - a command line is its options
     else:
         typer.echo(f"{ordered.status}  {ordered.pipeline}  {ordered.execution_id}")
         typer.echo(f"Next: {spine('execution', 'show', ordered.execution_id)}")
-        if load_settings().rabbitmq_url is None:
-            typer.echo(f"      {spine('worker')}, or spine up, does it if none is running.")
+        print_who_does_it()
 
 
 async def _submit(
