@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from spine_cli.deadletters.choice import State
-from spine_common.framework.ports.deadletters import LetterState
+from spine_common.core.letters import LetterState
 
 PIPELINE = "finra.otc_transparency.ingest_week"
 WEEK = {"week_ending": "2025-11-14", "tier": "OTC"}

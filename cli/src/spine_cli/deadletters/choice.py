@@ -9,6 +9,7 @@ import typer
 
 from spine_cli.selection import parse_moment
 from spine_common.core.errors import InvalidDate
+from spine_common.core.letters import LetterState
 
 if TYPE_CHECKING:
     from spine_common.framework.ports.deadletters import LetterFilter
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """What became of a letter, or all of these: the states of the port, which is heavy."""
+    """What became of a letter, or all of these: ``LetterState`` and one more."""
 
     WAITING = "waiting"
     RESCHEDULED = "rescheduled"
@@ -69,10 +70,7 @@ class Choice:
 
     def wanted(self, registry: "Registry") -> "LetterFilter":
         """Return the letters meant; ``PipelineNotFound`` and ``InvalidDate`` say what is wrong."""
-        from spine_common.framework.ports.deadletters import (  # noqa: PLC0415 - heavy
-            LetterFilter,
-            LetterState,
-        )
+        from spine_common.framework.ports.deadletters import LetterFilter  # noqa: PLC0415 - heavy
 
         since, until = self._moments()
         return LetterFilter(

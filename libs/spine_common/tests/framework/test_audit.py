@@ -5,10 +5,10 @@ from sqlalchemy import delete, insert, update
 
 from spine_common.adapters.database.tables import execution_events, executions
 from spine_common.adapters.database.types import db_now
-from spine_common.core.errors import LedgerCorrupt, SourceNotFound
+from spine_common.core.errors import SourceNotFound
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import new_execution_id
-from spine_common.framework.audit import replay, verify
+from spine_common.framework.audit import LedgerCorrupt, replay, verify
 
 from .builders import SHOP_STAGES, failing, sales_key
 from .conftest import Process

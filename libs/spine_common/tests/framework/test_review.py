@@ -16,8 +16,9 @@ from spine_common.core.errors import (
 )
 from spine_common.core.execution import Execution, Status
 from spine_common.core.ids import MessageId
+from spine_common.core.letters import LetterState
 from spine_common.core.pipeline import TriggerSource
-from spine_common.framework.ports.deadletters import LetterFilter, LetterState
+from spine_common.framework.ports.deadletters import LetterFilter
 from spine_common.framework.ports.queries import Row, Window
 from spine_common.framework.review import DeadLetterReview, NotRetried, Retried
 

@@ -119,12 +119,6 @@ class NotRetryable(SpineError):
     code = "NOT_RETRYABLE"
 
 
-class LedgerCorrupt(SpineError):
-    """Events that tell no execution; nothing is rebuilt from them."""
-
-    code = "LEDGER_CORRUPT"
-
-
 class SourceError(SpineError):
     """A publication that can't be captured as it is."""
 

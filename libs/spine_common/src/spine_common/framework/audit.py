@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from spine_common.core.errors import LedgerCorrupt, SpineError
+from spine_common.core.errors import SpineError
 from spine_common.core.execution import TERMINAL_EVENTS, Execution, fold
 from spine_common.core.ids import ExecutionId
 from spine_common.framework.ports.audit import History
@@ -12,6 +12,12 @@ from spine_common.framework.ports.database import Database, Transaction
 _PAGE = 500
 _MOST_SHOWN = 1000
 Progress = Callable[[int], None]
+
+
+class LedgerCorrupt(SpineError):
+    """Events that tell no execution; nothing is rebuilt from them."""
+
+    code = "LEDGER_CORRUPT"
 
 
 @dataclass(frozen=True, slots=True)

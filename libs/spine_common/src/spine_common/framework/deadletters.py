@@ -17,11 +17,12 @@ from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.contracts.shape import shape_of
 from spine_common.core.errors import DatabaseUnavailable, Kind, PoisonMessage, classify, code_of
 from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.letters import LetterState
 from spine_common.framework import workflow
 from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.database import Database, Transaction
-from spine_common.framework.ports.deadletters import DeadLetter, LetterState
+from spine_common.framework.ports.deadletters import DeadLetter
 from spine_common.framework.ports.ledger import Locked
 from spine_common.framework.registry import Registry
 from spine_common.framework.retry import RetryPolicy

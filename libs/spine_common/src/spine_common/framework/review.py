@@ -9,20 +9,22 @@ import structlog
 from spine_common.contracts.message import MAX_MESSAGE_BYTES, Message
 from spine_common.contracts.routing import COMMANDS_EXCHANGE
 from spine_common.contracts.shape import shape_of
-from spine_common.core.errors import InvalidParams, NotRetryable
+from spine_common.core.errors import Conflict, InvalidParams, NotRetryable
 from spine_common.core.execution import Execution, Status
 from spine_common.core.ids import ExecutionId, MessageId, child_execution_id
+from spine_common.core.letters import LetterState
 from spine_common.core.pipeline import TriggerSource
 from spine_common.framework import workflow
 from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.ports.database import Database, Transaction
-from spine_common.framework.ports.deadletters import KeptLetter, LetterFilter, LetterState
+from spine_common.framework.ports.deadletters import KeptLetter, LetterFilter
 from spine_common.framework.ports.ledger import NewExecution
 
 log = structlog.get_logger(__name__)
 
 _RETRY = "retry"
 _PAGE = 200
+_TRIES = 5
 _NAMESPACE = uuid.UUID("b2b0c9a4-3d0e-5b43-9f0a-6c3f6c1f7e11")
 
 
@@ -57,12 +59,20 @@ class DeadLetterReview:
         Its execution gets a child with the same order; a message that never became one is sent
         once more as it came. Raises ``DeadLetterNotFound`` and ``NotRetryable``.
         """
-        async with self._database.transaction() as tx:
-            letter = await tx.dead_letters.lock(dead_letter_id)
-            retried = await _retry(tx, letter, delay)
-        await reached(Failpoint.RETRY_AFTER)
-        self._nudge()
-        return retried
+        for attempt in range(_TRIES):
+            try:
+                async with self._database.transaction() as tx:
+                    letter = await tx.dead_letters.lock(dead_letter_id)
+                    retried = await _retry(tx, letter, delay)
+            except Conflict:
+                # The open execution of that key ended between two of our statements.
+                if attempt + 1 == _TRIES:
+                    raise
+            else:
+                await reached(Failpoint.RETRY_AFTER)
+                self._nudge()
+                return retried
+        raise AssertionError("unreachable")
 
     async def retry_execution(
         self, execution_id: ExecutionId, *, delay: float = 0.0

@@ -14,13 +14,13 @@ from spine_common.adapters.database.tables import dead_letters, executions
 from spine_common.adapters.database.types import db_now
 from spine_common.core.errors import DeadLetterNotFound
 from spine_common.core.ids import ExecutionId
+from spine_common.core.letters import LetterState
 from spine_common.core.texts import storable
 from spine_common.framework.ports.deadletters import (
     ALL_LETTERS,
     DeadLetter,
     KeptLetter,
     LetterFilter,
-    LetterState,
 )
 from spine_common.framework.ports.queries import Page, Window
 

@@ -3,27 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 from spine_common.core.errors import Kind
 from spine_common.core.ids import ExecutionId
+from spine_common.core.letters import LetterState
 from spine_common.framework.ports.queries import Page, Window
-
-
-class LetterState(StrEnum):
-    """What became of a dead letter."""
-
-    WAITING = "waiting"
-    """For a person: to retry it or to discard it."""
-    RESCHEDULED = "rescheduled"
-    """Its execution is tried again by itself, or was."""
-    MOOT = "moot"
-    """A late copy: its execution had gone on or ended without it."""
-    RETRIED = "retried"
-    """A person had it tried again, as ``retry_execution_id`` where there is one."""
-    DISCARDED = "discarded"
-    """A person gave it up, and said why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from spine_common.testing.servers.errors import ServerUnavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -34,6 +36,14 @@ class Container:
     def log(self) -> str:
         """Return the last lines of its output."""
         return str(self._do(lambda container: container.logs(tail=40)).decode(errors="replace"))
+
+    def run(self, *command: str) -> str:
+        """Run a command in it and return what it says."""
+        answer = self._do(lambda container: container.exec_run(list(command)))
+        said = str(answer.output.decode(errors="replace"))
+        if answer.exit_code:
+            raise ServerUnavailable(f"{command[0]}: {said}")
+        return said
 
     def record(self) -> dict[str, Any]:
         """Return its id."""

@@ -4,13 +4,14 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from spine_common.testing.servers.container import Container
-from spine_common.testing.servers.errors import NotOurs
+from spine_common.testing.servers.errors import NotOurs, ServerUnavailable
 from spine_common.testing.servers.processes import Account, Mark, kill_tree, launch, terminate
 
 _LOG_TAIL = 3_000
@@ -147,6 +148,22 @@ class LocalProcess:
         """Return the end of its output."""
         text = self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
         return text[-_LOG_TAIL:]
+
+    def beside(self, program: str, *arguments: str) -> str:
+        """Run a program that lies beside the server's, in its environment; return what it says."""
+        order = self._order()
+        answer = subprocess.run(  # noqa: S603 - a program of the server's own
+            [str(Path(order["argv"][0]).parent / program), *arguments],
+            env=order["env"],
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        if answer.returncode:
+            raise ServerUnavailable(f"{program} {arguments[0]}: {answer.stderr.strip()}")
+        return answer.stdout
 
     def record(self) -> dict[str, Any]:
         """Return its home."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from spine_common.testing.servers.control import Control, control_from
-from spine_common.testing.servers.errors import ServerUnavailable
+from spine_common.testing.servers.container import Container
+from spine_common.testing.servers.control import Control, LocalProcess, control_from
+from spine_common.testing.servers.errors import NotOurs, ServerUnavailable
 from spine_common.testing.servers.management import Management, ManagementRefused
 
 
@@ -56,6 +57,14 @@ class RabbitServer:
     def kill(self) -> None:
         """Kill every process of it at once."""
         self.control.kill()
+
+    def ctl(self, *arguments: str) -> str:
+        """Run ``rabbitmqctl`` against it and return what it says; only for one of our own."""
+        if isinstance(self.control, LocalProcess):
+            return self.control.beside("rabbitmqctl", "--quiet", *arguments)
+        if isinstance(self.control, Container):
+            return self.control.run("rabbitmqctl", "--quiet", *arguments)
+        raise NotOurs("The broker is somebody else's: a test may use it, not control it.")
 
     def wait_until_ready(self, patience: float = 120) -> None:
         """Wait until it listens for AMQP, or raise ``ServerUnavailable`` with its log."""
