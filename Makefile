@@ -25,8 +25,8 @@ demo: install ## Run the whole job on synthetic weeks, in one process, and show 
 	@$(BIN)/spine demo
 
 .PHONY: test
-test: install ## Run every test; starts private servers where there are none
-	$(PYTEST) -n $(WORKERS) --dist loadgroup
+test: install ## Run every test, the chaos suite in short; starts private servers where there are none
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not chaos or quick"
 
 LIBRARY := libs/spine_common/tests
 UNIT := $(addprefix $(LIBRARY)/,core contracts domains observability bootstrap adapters/storage adapters/sources adapters/bus)
@@ -59,9 +59,20 @@ up: install ## Run everything in one process on the embedded default, API on por
 servers: install ## Run a private RabbitMQ (management UI on) and PostgreSQL; prints their URLs
 	$(BIN)/python -m spine_common.testing.servers
 
+CHAOS_REPORT := .chaos/report.jsonl
 .PHONY: chaos
-chaos: install ## Kill the services while they work and compare the numbers
-	$(PYTEST) -m chaos tests/chaos
+chaos: install ## Break services and servers on purpose, every scenario (half an hour); figures into docs
+	rm -f $(CHAOS_REPORT)
+	$(PYTEST) -m chaos tests/chaos --durations=50
+	$(BIN)/python -m spine_common.testing.chaos.report $(CHAOS_REPORT) docs/reliability.md
+
+.PHONY: chaos-quick
+chaos-quick: install ## The scenarios that every run of the tests includes (2 minutes)
+	$(PYTEST) -m "chaos and quick" tests/chaos
+
+.PHONY: soak
+soak: install ## Break everything at random for SPINE_SOAK_MINUTES (30)
+	$(PYTEST) -m soak tests/chaos
 
 .PHONY: bench
 bench: install ## Measure rows per second end to end, as a ratio to bare COPY

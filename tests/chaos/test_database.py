@@ -11,7 +11,7 @@ from spine_common.framework.failpoints import Failpoint
 from spine_common.testing.chaos.arena import Arena, weeks
 from spine_common.testing.chaos.rules import Rule
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
 BACKENDS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"

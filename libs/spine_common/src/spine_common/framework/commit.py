@@ -1,16 +1,20 @@
 """A stage's result becomes facts: data, manifest, evidence, events and what follows, at once."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from spine_common.contracts.events import partition_event
 from spine_common.core.capture import Capture, NewCapture
 from spine_common.core.execution import EventType, Execution
-from spine_common.core.ids import CaptureId
+from spine_common.core.ids import CaptureId, Fence
 from spine_common.framework import workflow
 from spine_common.framework.lease import hold_fence
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.registry import Registry
 from spine_common.framework.stage import NothingToDo, PlainResult, StageOutput, StageResult
+
+_End = Callable[..., Awaitable[Execution]]
 
 
 async def commit(
@@ -22,18 +26,19 @@ async def commit(
     finished the same work; the transaction rolls back with either.
     """
     execution = await hold_fence(tx, claimed)
+    ended = partial(_end, tx, registry, execution, claimed.fence)
     match output:
         case PlainResult(metrics=metrics):
-            return await _end(tx, registry, execution, EventType.COMPLETED, dict(metrics))
+            return await ended(EventType.COMPLETED, dict(metrics))
         case NothingToDo(capture=capture, reason=reason):
             result = {"capture_id": capture.capture_id, "reason": reason}
-            return await _end(tx, registry, execution, EventType.SKIPPED, result, capture)
+            return await ended(EventType.SKIPPED, result, capture)
         case StageResult():
-            return await _commit_result(tx, registry, execution, output)
+            return await _commit_result(tx, execution, output, ended)
 
 
 async def _commit_result(
-    tx: Transaction, registry: Registry, execution: Execution, output: StageResult
+    tx: Transaction, execution: Execution, output: StageResult, ended: _End
 ) -> Execution:
     force = bool(execution.params.get("force", False))
     capture, is_new = await _capture(tx, execution, output.capture, force=force)
@@ -42,7 +47,7 @@ async def _commit_result(
             "capture_id": capture.capture_id,
             "reason": "the same content was captured before",
         }
-        return await _end(tx, registry, execution, EventType.SKIPPED, result, capture)
+        return await ended(EventType.SKIPPED, result, capture)
     if force:
         await tx.manifest.reopen(capture, execution.stage, list(output.versions))
     # The manifest first: two concurrent runs of the same work meet here, before either loads.
@@ -62,7 +67,7 @@ async def _commit_result(
     )
     failed = [check.name for check in output.checks if check.failed]
     made = {"capture_id": capture.capture_id, **output.metrics, "failed_checks": failed}
-    return await _end(tx, registry, execution, EventType.COMPLETED, made, capture)
+    return await ended(EventType.COMPLETED, made, capture)
 
 
 async def _capture(
@@ -77,11 +82,13 @@ async def _end(  # noqa: PLR0913, PLR0917 - an end is all of this
     tx: Transaction,
     registry: Registry,
     execution: Execution,
+    fence: Fence,
     event: EventType,
     result: dict[str, Any],
     capture: Capture | None = None,
 ) -> Execution:
-    payload: dict[str, Any] = {"result": result}
+    # Whose work it is: the ledger shows that it was the last one's to take the execution up.
+    payload: dict[str, Any] = {"result": result, "fence": fence}
     if capture is not None:
         payload["partition_key"] = capture.partition.key
     ended = await tx.ledger.record(execution, event, payload)
@@ -105,4 +112,5 @@ async def skip(
         assert latest is not None, "work that is done has a capture"  # noqa: S101 - invariant
         capture = latest
     result = {"capture_id": CaptureId(capture.capture_id), "reason": reason}
-    return await _end(tx, registry, execution, EventType.SKIPPED, result, capture)
+    skipped = EventType.SKIPPED
+    return await _end(tx, registry, execution, claimed.fence, skipped, result, capture)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from spine_common.bootstrap.platform import Platform
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
-from spine_common.core.execution import TERMINAL_EVENTS, Execution
+from spine_common.core.execution import TERMINAL_EVENTS, EventType
 from spine_common.core.ids import ExecutionId
 from spine_common.core.pipeline import WORK_STAGES, Lane
 from spine_common.framework.audit import verify
@@ -102,20 +102,13 @@ async def fences_rise(platform: Platform, _expected: Expected) -> list[str]:
     wrong = []
     async with platform.database.reading() as tx:
         for execution in await tx.ledger.recent(limit=100_000):
-            fences = await _fences(tx.ledger.events, execution)
-            if fences != sorted(set(fences)) or (fences and fences[-1] != execution.fence):
-                wrong.append(
-                    f"{execution.execution_id} has fences {fences}, ends {execution.fence}"
-                )
+            events = await tx.ledger.events(execution.execution_id)
+            told = [event for event in events if "fence" in event.payload]
+            fences = [one.payload["fence"] for one in told if one.type is EventType.STARTED]
+            ends = [one.payload["fence"] for one in told if one.type in TERMINAL_EVENTS]
+            if fences != sorted(set(fences)) or ends not in ([], fences[-1:]):
+                wrong.append(f"{execution.execution_id} has fences {fences}, ended under {ends}")
     return wrong
-
-
-async def _fences(events: Callable[..., Awaitable[list]], execution: Execution) -> list[int]:  # type: ignore[type-arg]
-    return [
-        event.payload["fence"]
-        for event in await events(execution.execution_id)
-        if event.type == "started" and "fence" in event.payload
-    ]
 
 
 async def all_is_at_rest(platform: Platform, expected: Expected) -> list[str]:

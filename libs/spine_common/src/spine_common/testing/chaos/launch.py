@@ -19,12 +19,14 @@ from pathlib import Path
 from spine_common.core import clock
 from spine_common.core.errors import DatabaseUnavailable
 from spine_common.framework.failpoints import Action, Failpoint, arm
+from spine_common.testing.chaos.mutations import mutate
 from spine_common.testing.chaos.rules import Rule, read_rules
 
 RULES = "SPINE_CHAOS_RULES"
 ONCE = "SPINE_CHAOS_ONCE"
 SEED = "SPINE_CHAOS_SEED"
 CLOCK = "SPINE_CHAOS_CLOCK"
+MUTATION = "SPINE_CHAOS_MUTATION"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -53,7 +55,9 @@ class _Armed:
 
     def _is_first(self, rule: Rule) -> bool:
         # By service: its replicas share the rule, other services have rules of their own.
-        marker = self._once / f"{sys.argv[1]}.{rule.place}.{rule.action}.{rule.nth}"
+        marker = (
+            self._once / f"{sys.argv[1]}.{rule.place}.{rule.action}{rule.argument:g}.{rule.nth}"
+        )
         with contextlib.suppress(FileExistsError):
             marker.touch(exist_ok=False)
             return True
@@ -109,7 +113,10 @@ def main() -> None:
         place: _Armed(rules, once, chance) for place, rules in by_place.items()
     }
     arm(actions)
-    importlib.import_module(sys.argv[1]).main()
+    service = importlib.import_module(sys.argv[1])
+    if name := os.environ.get(MUTATION):
+        mutate(name)
+    service.main()
 
 
 if __name__ == "__main__":
