@@ -1,12 +1,15 @@
 """A database that restarts, hangs, loses an answer, takes no writes or has no room."""
 
 import asyncio
+import contextlib
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from spine_common.core.errors import DatabaseUnavailable
 from spine_common.framework.failpoints import Failpoint
 from spine_common.testing.chaos.arena import Arena, weeks
 from spine_common.testing.chaos.rules import Rule
@@ -151,6 +154,63 @@ def small_disk(tmp_path: Path):
     _run(unmount, "-l", str(folder))
 
 
+@pytest.fixture
+def small_tablespace(tmp_path_factory: pytest.TempPathFactory, breakable):
+    """Mount a disk of 24 MB for the tables of one database."""
+    folder = tmp_path_factory.mktemp("tables")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)
+    mount, unmount = shutil.which("mount"), shutil.which("umount")
+    owner = pwd.getpwnam("postgres")
+    options = f"size=24m,mode=700,uid={owner.pw_uid},gid={owner.pw_gid}"
+    if mount is None or unmount is None:
+        pytest.fail("This scenario mounts a small disk: run it as root on Linux.")
+    assert _run(mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)) == 0
+    postgres, _ = breakable
+    name = f"small_{folder.name}"
+    postgres.ask(postgres.url, f"CREATE TABLESPACE {name} LOCATION '{folder}'")
+
+    async def furnish(url: str) -> None:
+        database = url.rpartition("/")[2]
+        setting = f'ALTER DATABASE "{database}" SET default_tablespace = {name}'
+        await asyncio.to_thread(postgres.ask, url, setting)
+
+    yield folder, furnish
+    postgres.kill()
+    _run(unmount, "-l", str(folder))
+
+
+async def test_a_database_without_room(small_tablespace, breakable_scene, told):
+    disk, furnish = small_tablespace
+    async with breakable_scene(furnish=furnish) as it:
+        await it.order(weeks(2))
+        await it.until(it.all_ended, "two weeks are there")
+        filler = disk / "filler"
+        _fill(filler)
+        it.inject()
+        for week in weeks(30, rows=2000)[2:]:
+            with contextlib.suppress(DatabaseUnavailable):
+                await it.order([week])
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(5)
+        filler.unlink()
+        it.healed()
+        figures = await it.finish()
+        assert it.fleet.restarts == 0
+    told(figures)
+
+
+def _fill(path: Path) -> None:
+    """Take all the room there is on a disk."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as full:
+        size = 65536
+        while size >= 512:
+            try:
+                full.write(b"\0" * size)
+            except OSError:
+                size //= 2
+
+
 def _run(*command: str) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603 - mount and umount
 
@@ -160,12 +220,8 @@ async def test_an_object_store_without_room(small_disk, scene, told):
         orders = weeks(6)
         await it.order(orders)
         filler = small_disk / "filler"
-        with filler.open("wb") as full:
-            try:
-                while full.write(b"\0" * 65536):
-                    full.flush()
-            except OSError:
-                it.inject()
+        _fill(filler)
+        it.inject()
         await asyncio.sleep(6)
         filler.unlink()
         it.healed()

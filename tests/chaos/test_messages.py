@@ -13,9 +13,11 @@ from spine_common.core.errors import NotCancellable
 from spine_common.core.execution import Status
 from spine_common.core.pipeline import Stage
 from spine_common.framework.cancel import cancel
+from spine_common.framework.failpoints import Failpoint
 from spine_common.framework.ports.deadletters import LetterFilter
 from spine_common.framework.ports.queries import Window
 from spine_common.testing.chaos.arena import Arena, weeks
+from spine_common.testing.chaos.rules import Rule
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
@@ -76,6 +78,25 @@ async def test_poison_among_healthy_traffic(scene, told):
             kept = [await tx.dead_letters.show(row["dead_letter_id"]) for row in letters]
         assert sorted(one["body"] for one in kept) == sorted(POISON.values())
         assert {one["kind"] for one in kept} == {"poison"}
+    told(figures)
+
+
+async def test_dead_letter_services_killed_while_they_keep_letters(scene, told):
+    points = (Failpoint.LETTER_BEFORE, Failpoint.LETTER_AFTER, Failpoint.ACK_BEFORE)
+    rules = {name: [Rule(point, "kill", nth=1) for point in points] for name in ("dlq", "dlq-2")}
+    names = ("ingestor", "normalizer", "aggregator", "dlq", "dlq-2", "scheduler")
+    async with scene(rules=rules, names=names) as it:
+        await send(it, *POISON.values())
+        await it.order(weeks(4))
+
+        async def all_kept() -> bool:
+            async with it.platform.database.reading() as tx:
+                return (await tx.dead_letters.recent(Window())).total == len(POISON)
+
+        await it.until(all_kept, "all poison is kept")
+        it.healed()
+        figures = await it.finish(poison=len(POISON))
+        assert figures.faults == len(points)
     told(figures)
 
 

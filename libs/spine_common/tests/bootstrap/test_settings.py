@@ -286,3 +286,17 @@ def test_the_process_reads_its_settings_once(variables: Set):
     get_settings.cache_clear()
     assert get_settings().max_retries == 9
     get_settings.cache_clear()
+
+
+def test_retries_by_pipeline_are_pairs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MAX_RETRIES_BY_PIPELINE", "a.b=5, c.d=0")
+
+    assert Settings().max_retries_by_pipeline == {"a.b": 5, "c.d": 0}
+
+
+@pytest.mark.parametrize("value", ["a.b", "a.b=-1", "a.b=many"])
+def test_retries_by_pipeline_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, value: str):
+    monkeypatch.setenv("SPINE_MAX_RETRIES_BY_PIPELINE", value)
+
+    with pytest.raises(InvalidSetting, match=r"SPINE_MAX_RETRIES_BY_PIPELINE.*name=number"):
+        Settings()

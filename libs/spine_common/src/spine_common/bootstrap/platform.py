@@ -58,12 +58,13 @@ class Platform:
 
     @property
     def policy(self) -> RetryPolicy:
-        """Return when failed attempts are tried again here."""
+        """Return when failed attempts are tried again; ``PipelineNotFound`` for a misspelt one."""
         chosen = self.settings
+        named = chosen.max_retries_by_pipeline.items()
         return RetryPolicy(
             chosen.max_retries,
             base=chosen.retry_base_seconds,
-            by_pipeline=chosen.max_retries_by_pipeline,
+            by_pipeline={self.registry.pipeline(name).name: retries for name, retries in named},
         )
 
     @property

@@ -2,7 +2,6 @@
 
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
-from spine_common.framework.deadletters import judge_unseen
 from spine_common.framework.lease import fail_expired
 from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
 
@@ -27,7 +26,7 @@ async def sweep(it: Sweep) -> int:
             ):
                 return False
             failed = await fail_expired(tx, locked.execution)
-            await judge_unseen(tx, platform.registry, platform.policy, failed)
+            await it.judge(tx, failed)
         platform.metrics.lease_expiries.inc()
         return True
 

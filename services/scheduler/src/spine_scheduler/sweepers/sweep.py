@@ -8,6 +8,9 @@ import structlog
 
 from spine_common.bootstrap.platform import Platform
 from spine_common.core.errors import SpineError, Unavailable
+from spine_common.core.execution import Execution, Status
+from spine_common.framework.deadletters import judge_unseen
+from spine_common.framework.ports.database import Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +26,13 @@ class Sweep:
 
     platform: Platform
     patience: float
+
+    async def judge(self, tx: Transaction, failed: Execution) -> None:
+        """Give a failed execution its verdict, its letter written anew, and count the end."""
+        platform = self.platform
+        judged = await judge_unseen(tx, platform.registry, platform.policy, failed)
+        if judged.status is Status.DEAD_LETTERED:
+            platform.metrics.dead_letters.labels(judged.pipeline).inc()
 
     @property
     def grace(self) -> float:

@@ -3,7 +3,6 @@
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
-from spine_common.framework.deadletters import judge_unseen
 from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
 
 
@@ -20,7 +19,7 @@ async def sweep(it: Sweep) -> int:
             locked = await tx.ledger.lock(execution_id)
             if locked is None or locked.execution.status is not Status.FAILED:
                 return False
-            await judge_unseen(tx, platform.registry, platform.policy, locked.execution)
+            await it.judge(tx, locked.execution)
         return True
 
     return await each(unjudged, take_up, "verdicts")

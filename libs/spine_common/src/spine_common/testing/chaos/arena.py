@@ -216,9 +216,15 @@ async def arena(  # noqa: PLR0913 - a scene has that many props
     rules: Mapping[str, Sequence[Rule]] | None = None,
     clocks: Mapping[str, float] | None = None,
     environment: Mapping[str, str] | None = None,
+    furnish: Callable[[str], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Arena]:
-    """Set a scene: a fresh database and virtual host, a proxy before each server, the services."""
+    """Set a scene: a fresh database and virtual host, a proxy before each server, the services.
+
+    ``furnish`` is given the empty database before it is migrated.
+    """
     database_url, broker_url = postgres.new_database(), rabbit.new_vhost()
+    if furnish is not None:
+        await furnish(database_url)
     await migrate(database_url)
     store = folder / "objects"
     settings = Settings(
