@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spine_common.core.errors import DatabaseUnavailable, SpineError
@@ -20,6 +20,8 @@ _SQLITE_AWAY = re.compile(
     re.IGNORECASE,
 )
 _FORBIDDEN = "42501"
+# What the driver says of a connection that ended under us, where SQLAlchemy sees no disconnect.
+_UNUSABLE = re.compile(r"cannot perform operation|connection (is|was) closed|has been released")
 FAULTS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -57,6 +59,8 @@ def _is_away(error: BaseException, state: str | None, said: str) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
+    if isinstance(error, InterfaceError) and _UNUSABLE.search(said):
+        return True
     return error.connection_invalidated or _SQLITE_AWAY.search(said) is not None
 
 
