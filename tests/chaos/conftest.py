@@ -79,6 +79,14 @@ def breakable_scene(
     return _scene(request, *breakable, tmp_path)
 
 
+@pytest.fixture
+def scene_on(
+    request: pytest.FixtureRequest, rabbit_server: RabbitServer, tmp_path: Path
+) -> Callable[[PostgresServer], Scene]:
+    """Set a scene on a database server of the scenario's own."""
+    return lambda postgres: _scene(request, postgres, rabbit_server, tmp_path)
+
+
 def _scene(
     request: pytest.FixtureRequest, postgres: PostgresServer, rabbit: RabbitServer, folder: Path
 ) -> Scene:

@@ -162,7 +162,6 @@ async def test_a_consumer_timeout_shorter_than_the_work(breakable_scene, told):
     told(figures)
 
 
-@pytest.mark.quick
 async def test_every_connection_to_the_broker_reset_again_and_again(scene, told):
     async with scene() as it:
         await it.order(weeks(12, rows=1000))

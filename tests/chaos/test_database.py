@@ -13,6 +13,7 @@ from spine_common.core.errors import DatabaseUnavailable
 from spine_common.framework.failpoints import Failpoint
 from spine_common.testing.chaos.arena import Arena, weeks
 from spine_common.testing.chaos.rules import Rule
+from spine_common.testing.servers import Household, private_postgres
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
@@ -65,7 +66,6 @@ async def test_readiness_is_red_and_liveness_green_while_the_database_is_away(
     told(figures)
 
 
-@pytest.mark.quick
 async def test_backends_killed_in_the_middle_of_transactions(scene, told):
     async with scene() as it:
         await it.order(weeks(12, rows=3000))
@@ -157,8 +157,8 @@ def small_disk(tmp_path: Path):
 
 
 @pytest.fixture
-def small_tablespace(tmp_path_factory: pytest.TempPathFactory, breakable):
-    """Mount a disk of 24 MB for the tables of one database."""
+def cramped(tmp_path_factory: pytest.TempPathFactory, own_household: Household):
+    """Start a server and mount a disk of 24 MB for the tables of one of its databases."""
     folder = tmp_path_factory.mktemp("tables")
     for parent in (folder, *folder.parents[:3]):
         parent.chmod(0o755)
@@ -168,7 +168,7 @@ def small_tablespace(tmp_path_factory: pytest.TempPathFactory, breakable):
     if mount is None or unmount is None:
         pytest.fail("This scenario mounts a small disk: run it as root on Linux.")
     assert _run(mount, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)) == 0
-    postgres, _ = breakable
+    postgres = private_postgres(own_household)
     name = f"small_{folder.name}"
     postgres.ask(postgres.url, f"CREATE TABLESPACE {name} LOCATION '{folder}'")
 
@@ -177,14 +177,14 @@ def small_tablespace(tmp_path_factory: pytest.TempPathFactory, breakable):
         setting = f'ALTER DATABASE "{database}" SET default_tablespace = {name}'
         await asyncio.to_thread(postgres.ask, url, setting)
 
-    yield folder, furnish
+    yield postgres, folder, furnish
     postgres.kill()
     _run(unmount, "-l", str(folder))
 
 
-async def test_a_database_without_room(small_tablespace, breakable_scene, told):
-    disk, furnish = small_tablespace
-    async with breakable_scene(furnish=furnish) as it:
+async def test_a_database_without_room(cramped, scene_on, told):
+    postgres, disk, furnish = cramped
+    async with scene_on(postgres)(furnish=furnish) as it:
         await it.order(weeks(8, rows=1500))
         filler = disk / "filler"
         _fill(filler)

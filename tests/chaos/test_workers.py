@@ -61,7 +61,6 @@ async def every_rule_fired(it: Arena, count: int) -> None:
     it.healed()
 
 
-@pytest.mark.quick
 async def test_workers_whose_commit_went_through_but_its_reply_was_lost(scene, told):
     lost = once("fail", Failpoint.COMMIT_AFTER, Failpoint.CLAIM_COMMITTED)
     async with scene(rules=dict.fromkeys(STAGES, lost)) as it:
@@ -82,7 +81,6 @@ async def test_relays_killed_between_confirm_and_mark(scene, told):
     told(figures)
 
 
-@pytest.mark.quick
 async def test_a_worker_stopped_past_its_lease_and_continued(scene, told):
     rules = {"normalizer": once("stop", Failpoint.WORK_DONE)}
     names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
@@ -147,7 +145,6 @@ async def test_an_attempt_that_crashes_is_tried_again_elsewhere(scene, told):
     told(figures)
 
 
-@pytest.mark.quick
 async def test_a_message_that_kills_its_worker_dies_alone(scene, told):
     rules = {"normalizer": [Rule(Failpoint.CLAIM_COMMITTED, "kill")]}
     environment = {"SPINE_PREFETCH": "10", "SPINE_MAX_RETRIES": "0"}
