@@ -12,7 +12,7 @@ from spine_api.errors import HANDLERS
 from spine_api.repeated import refuse_repeated
 from spine_api.routes import ROUTERS
 from spine_common.bootstrap.platform import Platform
-from spine_common.bootstrap.service import Service
+from spine_common.bootstrap.service import Liveness, Service
 from spine_common.bootstrap.worker import serve
 from spine_common.core.errors import InvalidParams
 from spine_common.observability.checks import Check
@@ -34,7 +34,13 @@ Orders pipelines and answers what they computed: captured once, never overwritte
 """
 
 
-def create_app(platform: Platform, checks: Mapping[str, Check]) -> FastAPI:
+def _always() -> bool:
+    return True
+
+
+def create_app(
+    platform: Platform, checks: Mapping[str, Check], liveness: Liveness = _always
+) -> FastAPI:
     """Return the web app of a platform; ``checks`` say what readiness depends on."""
     _refuse_unguarded(platform.settings.auth_mode)
     app = FastAPI(
@@ -53,7 +59,7 @@ def create_app(platform: Platform, checks: Mapping[str, Check]) -> FastAPI:
     # Health comes first: no noun at the root can take its place.
     registry = platform.metrics.registry if platform.settings.metrics_enabled else None
     for prefix in (PREFIX, *ALIASES):
-        for route in health_routes(checks, registry):
+        for route in health_routes(checks, registry, liveness):
             app.add_route(prefix + route.path, route.endpoint, include_in_schema=False)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)

@@ -28,6 +28,7 @@ class Hearing:
     patience: float = DEAF_SECONDS
     expected: int = 0
     _deaf_since: float | None = None
+    _refusal: str | None = None
 
     def is_alive(self) -> bool:
         """Whether the process is worth going on with."""
@@ -41,16 +42,23 @@ class Hearing:
 
     async def look(self) -> None:
         """Revive what can be revived, and remember since when not all are fed."""
-        try:
-            live = await self.bus.revive()
-        except SpineError as error:
-            log.warning("consumers_not_revived", error=str(error))
-            live = self.bus.live_consumers()
+        live = await self._revived()
         if live >= self.expected or not await self._broker_answers():
             self._deaf_since = None
         elif self._deaf_since is None:
             log.warning("consumers_missing", live=live, expected=self.expected)
             self._deaf_since = time.monotonic()
+
+    async def _revived(self) -> int:
+        try:
+            live = await self.bus.revive()
+        except SpineError as error:
+            if str(error) != self._refusal:
+                log.warning("consumers_not_revived", error=str(error))
+            self._refusal = str(error)
+            return self.bus.live_consumers()
+        self._refusal = None
+        return live
 
     async def _broker_answers(self) -> bool:
         try:

@@ -11,7 +11,9 @@ from spine_common.core.pipeline import Stage
 from spine_common.framework.stage import StageFunction
 from spine_common.observability.checks import Check
 
-AppFactory = Callable[[Platform, Mapping[str, Check]], ASGIApp]
+Liveness = Callable[[], bool]
+AppFactory = Callable[[Platform, Mapping[str, Check], Liveness], ASGIApp]
+"""Makes a web app that says by its health routes what the checks find, and whether it is alive."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from spine_common.bootstrap.consumers import check_consumers, start_consumers
 from spine_common.bootstrap.hearing import Hearing
 from spine_common.bootstrap.http import serving
 from spine_common.bootstrap.platform import Platform, open_platform
-from spine_common.bootstrap.service import Service
+from spine_common.bootstrap.service import Liveness, Service
 from spine_common.bootstrap.settings import Settings, get_settings
 from spine_common.core.errors import BusUnavailable, SpineError
 from spine_common.core.pipeline import WORK_STAGES
@@ -77,7 +77,8 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
         state = _State(Hearing(platform.bus))
         checks = _checks(platform, state)
         app = next((s.app for s in services if s.app), None)
-        web = app(platform, checks) if app else _health_app(platform, checks, state)
+        alive = state.hearing.is_alive
+        web = app(platform, checks, alive) if app else _health_app(platform, checks, alive)
         async with serving(web, settings.http_host, settings.http_port, grace=grace):
             working = asyncio.create_task(_work(platform, services, state), name="working")
             try:
@@ -186,8 +187,8 @@ def _checks(platform: Platform, state: _State) -> Mapping[str, Check]:
     }
 
 
-def _health_app(platform: Platform, checks: Mapping[str, Check], state: _State) -> ASGIApp:
-    return health_app(checks, _registry(platform), state.hearing.is_alive)
+def _health_app(platform: Platform, checks: Mapping[str, Check], alive: Liveness) -> ASGIApp:
+    return health_app(checks, _registry(platform), alive)
 
 
 def _registry(platform: Platform) -> CollectorRegistry | None:

@@ -159,7 +159,7 @@ class Relay:
 
     async def _give_back(self, row: OutboxRow, delay: float) -> None:
         # What can't be given back is free again when its lease is over.
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(SpineError):
             async with self._database.transaction() as tx:
                 await tx.outbox.release([row], delay=delay)
 

@@ -14,7 +14,15 @@ from spine_common.observability.redaction import redacted
 LogFormat = Literal["json", "console"]
 
 _LIBRARIES = ("uvicorn", "faststream", "sqlalchemy", "alembic", "aio_pika", "aiormq")
-_QUIET = ("aio_pika", "aiormq", "sqlalchemy.engine", "httpx", "httpcore", "asyncio")
+_QUIET = (
+    "alembic.runtime.migration",
+    "aio_pika",
+    "aiormq",
+    "sqlalchemy.engine",
+    "httpx",
+    "httpcore",
+    "asyncio",
+)
 """Loggers whose INFO is noise to everybody but their authors."""
 
 # Run where the line is written, for ours and the libraries' alike: the context is that task's.

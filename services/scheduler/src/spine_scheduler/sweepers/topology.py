@@ -13,5 +13,5 @@ async def sweep(it: Sweep) -> int:
     The declaration belongs to a job of the deployment; this is for the day after it, when no
     person is there. What a deleted queue held comes back by the sweeper of lost commands.
     """
-    await it.platform.bus.declare()
+    await it.platform.bus.restore()
     return 0

@@ -53,6 +53,9 @@ class InProcessBus:
     async def declare(self) -> None:
         """Do nothing: the topology is built in."""
 
+    async def restore(self) -> None:
+        """Do nothing: what is built in can't be missing."""
+
     async def check(self) -> None:
         """Raise ``BusUnavailable`` unless connected."""
         if not self._open:

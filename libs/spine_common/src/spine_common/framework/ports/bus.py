@@ -42,6 +42,9 @@ class Bus(Protocol):
     async def declare(self) -> None:
         """Create exchanges, queues, bindings and policies. Idempotent."""
 
+    async def restore(self) -> None:
+        """Create what is missing of exchanges, queues and bindings; tuned policies stay as set."""
+
     async def check(self) -> None:
         """Raise ``Unroutable`` when the topology is missing, ``BusUnavailable`` without broker."""
 

@@ -1,18 +1,15 @@
 """The bus port, answered by RabbitMQ."""
 
-import asyncio
-
 from spine_common.adapters.bus.rabbit import declare
 from spine_common.adapters.bus.rabbit.consume import Consumers
-from spine_common.adapters.bus.rabbit.failures import REMEDY, broker_failures
+from spine_common.adapters.bus.rabbit.failures import REMEDY
 from spine_common.adapters.bus.rabbit.policies import set_policies
 from spine_common.adapters.bus.rabbit.publish import Publisher
+from spine_common.adapters.bus.rabbit.wire import tolerate
 from spine_common.adapters.bus.topology import SPINE
 from spine_common.contracts.message import Message
 from spine_common.core.errors import BusUnavailable
 from spine_common.framework.ports.bus import Handler
-
-ANSWER_SECONDS = 10.0
 
 
 class RabbitBus:
@@ -33,6 +30,7 @@ class RabbitBus:
         graceful_timeout: float = 20.0,
         management_url: str | None = None,
     ) -> None:
+        tolerate()
         self._url = url
         self._management_url = management_url
         self._graceful_timeout = graceful_timeout
@@ -56,17 +54,25 @@ class RabbitBus:
 
     async def declare(self) -> None:
         """Create exchanges, queues and bindings, and policies given a management URL."""
-        with broker_failures("declaring the topology"):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await declare.declare(self._publisher.connection, SPINE)
+        async with self._publisher.asking("declaring the topology") as connection:
+            await declare.declare(connection, SPINE)
         if self._management_url is not None:
             await set_policies(self._management_url, self._url, SPINE.policies)
 
-    async def check(self) -> None:
-        """Raise ``Unroutable`` when the topology is missing, ``BusUnavailable`` without broker."""
-        with broker_failures("checking the topology"):
+    async def restore(self) -> None:
+        """Create what is missing of exchanges, queues and bindings."""
+        with broker_failures("declaring the topology"):
             async with asyncio.timeout(ANSWER_SECONDS):
-                await declare.check(self._publisher.connection, SPINE)
+                await declare.declare(self._publisher.connection, SPINE)
+
+    async def check(self) -> None:
+        """Raise ``Unroutable`` when the topology is missing, ``BusUnavailable`` without broker.
+
+        That is also while the broker blocks publishers. Bindings can't be asked for over AMQP:
+        ``declare`` makes them again.
+        """
+        async with self._publisher.asking("checking the topology") as connection:
+            await declare.check(connection, SPINE)
 
     async def publish(self, message: Message) -> None:
         """Return once the broker has confirmed that a queue holds the message."""
@@ -80,12 +86,12 @@ class RabbitBus:
 
     async def waiting(self, queue: str) -> int:
         """Return how many messages wait in a queue, not yet given to a consumer."""
-        with broker_failures(f"looking into {queue}"):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await declare.waiting(self._publisher.connection, queue)
+        async with self._publisher.asking(f"looking into {queue}") as connection:
+            return await declare.waiting(connection, queue)
 
     async def revive(self) -> int:
         """Start those consumers again that the broker has stopped feeding for good."""
+        await self._publisher.revive()
         return await self._consumers.revive() if self._consumers is not None else 0
 
     def live_consumers(self) -> int:

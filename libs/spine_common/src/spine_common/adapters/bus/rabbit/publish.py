@@ -1,18 +1,33 @@
 """When a published message is safe: once the broker has confirmed that a queue holds it."""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
 from weakref import WeakValueDictionary
 
 import aio_pika
-from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
+import structlog
+from aio_pika.abc import AbstractExchange, AbstractRobustChannel
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
-from spine_common.adapters.bus.rabbit.connection import connect
+from spine_common.adapters.bus.rabbit.alarm import PublishingConnection
+from spine_common.adapters.bus.rabbit.connection import (
+    PROBE_SECONDS,
+    answers,
+    close_soon,
+    connect,
+    scratch_channel,
+)
 from spine_common.adapters.bus.rabbit.failures import REMEDY, broker_failures
 from spine_common.contracts.message import Message
 from spine_common.core.errors import BusUnavailable, QueueFull, Unroutable
 
 DECLARE = "Run `spine bus declare`."
+ANSWER_SECONDS = 10.0
+SILENT_SECONDS = 10.0
+"""How long nothing may have been heard before the connection is looked after."""
+log = structlog.get_logger(__name__)
 
 
 class Publisher:
@@ -25,13 +40,14 @@ class Publisher:
     def __init__(self, url: str, time_limit: float) -> None:
         self._url = url
         self._time_limit = time_limit
-        self._connection: AbstractRobustConnection | None = None
+        self._connection: PublishingConnection | None = None
+        self._heard_at = 0.0
         self._channels: dict[str, AbstractRobustChannel] = {}
         self._opening = asyncio.Lock()
         self._ids: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
-    def connection(self) -> AbstractRobustConnection:
+    def connection(self) -> PublishingConnection:
         """Return the open connection; ``BusUnavailable`` before ``connect`` or after ``close``."""
         if self._connection is None:
             raise BusUnavailable("The bus is not connected.", remedy=REMEDY)
@@ -41,6 +57,7 @@ class Publisher:
         """Open the connection unless it is open."""
         if self._connection is None:
             self._connection = await connect(self._url, "publisher")
+            self._heard_at = time.monotonic()
 
     async def close(self) -> None:
         """Close the connection; what is still being published fails."""
@@ -48,6 +65,29 @@ class Publisher:
         self._channels.clear()
         if connection is not None:
             await connection.close()
+
+    @contextlib.asynccontextmanager
+    async def asking(self, doing: str) -> AsyncIterator[PublishingConnection]:
+        """Give the connection for a question that has ``ANSWER_SECONDS``."""
+        connection = self._unblocked()
+        with broker_failures(doing):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                yield connection
+
+    async def revive(self) -> None:
+        """Open a new connection in place of one that is of no use although the broker answers."""
+        connection = self._connection
+        if connection is None or connection.blocked_by is not None:
+            return
+        if time.monotonic() - self._heard_at < SILENT_SECONDS or await self._is_well(connection):
+            return
+        if await answers(self._url):
+            log.warning("publisher_connects_anew")
+            fresh = await connect(self._url, "publisher")
+            async with self._opening:
+                self._connection, self._heard_at = fresh, time.monotonic()
+                self._channels.clear()
+            await close_soon(connection)
 
     async def publish(self, message: Message) -> None:
         """Return when the broker has confirmed.
@@ -57,11 +97,13 @@ class Publisher:
         A message that ran into the time limit may arrive all the same: publish it again with
         the same id.
         """
+        self._unblocked()
         with broker_failures(f"publishing {message.message_id}"):
             try:
                 async with asyncio.timeout(self._time_limit), self._alone(message):
                     exchange = await self._exchange(message.exchange)
                     await exchange.publish(_amqp(message), message.routing_key, mandatory=True)
+                    self._heard_at = time.monotonic()
             except PublishError as error:
                 raise Unroutable(
                     f"No queue takes {message.routing_key!r} from {message.exchange}.",
@@ -76,6 +118,26 @@ class Publisher:
                 raise Unroutable(
                     f"The broker has no exchange {message.exchange}.", remedy=DECLARE
                 ) from error
+
+    def _unblocked(self) -> PublishingConnection:
+        # What is sent all the same arrives when the alarm is over, as often as it was sent.
+        if reason := self.connection.blocked_by:
+            raise BusUnavailable(
+                f"The broker takes no messages: {reason}.",
+                remedy="Give it room, or raise its limit; nothing is lost meanwhile.",
+            )
+        return self.connection
+
+    async def _is_well(self, connection: PublishingConnection) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                for channel in list(self._channels.values()):
+                    await channel.ready()
+                async with scratch_channel(connection):
+                    self._heard_at = time.monotonic()
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not well
+            return False
+        return True
 
     def _alone(self, message: Message) -> asyncio.Lock:
         # The client tells returned messages apart by their id alone: of two with the same id in
