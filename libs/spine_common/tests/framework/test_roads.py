@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+from structlog.testing import capture_logs
+
 from spine_common.core.errors import QueueFull
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.relay import Relay
@@ -43,6 +45,21 @@ def test_a_message_that_gets_through_opens_its_road_only():
     roads.accept("a")
 
     assert roads.blocked() == ["b"]
+
+
+def test_the_log_says_once_that_a_road_is_blocked_and_once_that_it_is_open():
+    roads = Roads(first=0.0, longest=0.0)
+
+    with capture_logs() as logs:
+        for _ in range(10):
+            roads.refuse("a", "full")
+        for _ in range(10):
+            roads.accept("a")
+
+    assert [(entry["event"], entry["road"]) for entry in logs] == [
+        ("road_blocked", "a"),
+        ("road_open", "a"),
+    ]
 
 
 async def test_what_can_not_be_routed_holds_up_nothing_else(process: Process):

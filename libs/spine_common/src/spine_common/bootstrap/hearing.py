@@ -25,7 +25,7 @@ class Hearing:
     """
 
     bus: Bus
-    patience: float = DEAF_SECONDS
+    patience: float
     expected: int = 0
     _deaf_since: float | None = None
     _refusal: str | None = None

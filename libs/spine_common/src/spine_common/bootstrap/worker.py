@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from spine_common.bootstrap.consumers import check_consumers, start_consumers
-from spine_common.bootstrap.hearing import Hearing
+from spine_common.bootstrap.hearing import DEAF_SECONDS, Hearing
 from spine_common.bootstrap.http import serving
 from spine_common.bootstrap.platform import Platform, open_platform
 from spine_common.bootstrap.service import Liveness, Service
@@ -74,7 +74,7 @@ async def running(services: Sequence[Service], settings: Settings) -> AsyncItera
     """
     grace = settings.shutdown_grace_seconds
     async with open_platform(settings, _name(services)) as platform:
-        state = _State(Hearing(platform.bus))
+        state = _State(Hearing(platform.bus, DEAF_SECONDS))
         checks = _checks(platform, state)
         app = next((s.app for s in services if s.app), None)
         alive = state.hearing.is_alive

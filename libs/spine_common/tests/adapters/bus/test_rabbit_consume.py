@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -207,36 +206,3 @@ async def test_the_prefetch_holds_after_a_reconnect(wired, wire, workshop, comma
     workshop.done.set()
     await eventually(lambda: workshop.finished == 6)
     assert workshop.most == 2
-
-
-class NotUtf8(str):
-    """Text that goes onto the wire as bytes no UTF-8 has."""
-
-    __slots__ = ()
-
-    def encode(self, *_args):
-        return b"\xff\xfe"
-
-
-@pytest.fixture
-def impatient(rabbit_url, rabbit_server):
-    """The broker gives up on a message after its second delivery."""
-    vhost = urlsplit(rabbit_url).path
-    limit = {"pattern": NORMALIZE, "definition": {"delivery-limit": 1}, "apply-to": "queues"}
-    rabbit_server.management.call("PUT", f"/api/policies{vhost}/impatient", limit)
-
-
-@pytest.mark.usefixtures("impatient")
-async def test_a_message_the_client_can_t_even_read_ends_among_the_dead_letters(
-    rabbit, admin, inbox, command
-):
-    await rabbit.consume(NORMALIZE, inbox, prefetch=1)
-    properties = aio_pika.Message(b"{}", message_id="unreadable").properties
-    properties.message_id = NotUtf8("unreadable")
-    channel = await admin.get_underlay_channel()
-    await channel.basic_publish(b"{}", routing_key=NORMALIZE, properties=properties)
-
-    await rabbit.publish(command(2))
-
-    assert (await inbox.next()).message_id == "id-2"
-    await until_depth(admin, DEAD_LETTER_QUEUE, 1)

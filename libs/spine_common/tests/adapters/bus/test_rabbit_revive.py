@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import aio_pika
 import pytest
 
 from spine_common.adapters.bus.rabbit import RabbitBus, consume
-from spine_common.contracts.routing import work_queue
-from spine_common.core.errors import QueueFull, Unroutable
+from spine_common.adapters.bus.topology import SPINE, queue_arguments
+from spine_common.contracts.routing import COMMANDS_EXCHANGE, work_binding, work_queue
+from spine_common.core.errors import BusUnavailable, QueueFull, Unroutable
 from spine_common.core.pipeline import Lane, Stage
 from spine_common.testing.servers import RabbitServer
 
@@ -22,6 +24,22 @@ async def admin(rabbit_url: str) -> AsyncIterator[aio_pika.abc.AbstractConnectio
     connection = await aio_pika.connect(rabbit_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Give the libraries less time than they get in earnest."""
+    monkeypatch.setattr(consume, "STARVED_SECONDS", 0.5)
+    monkeypatch.setattr(consume, "CUT_OFF_SECONDS", 1.0)
+
+
+@pytest.fixture
+async def wired(wire) -> AsyncIterator[RabbitBus]:
+    """A bus whose connection the test can cut."""
+    bus = RabbitBus(wire.url)
+    await bus.connect()
+    yield bus
+    await bus.close(grace=0)
 
 
 async def consumers(admin: aio_pika.abc.AbstractConnection, queue: str) -> int | None:
@@ -79,6 +97,96 @@ async def test_without_its_queue_a_consumer_stays_away_and_says_so(
     await revived(rabbit, 1)
 
 
+async def steadily_fed(bus: RabbitBus, count: int) -> None:
+    """Ask again and again, though something is missing, until it stays as it should be.
+
+    A connection that fails to come back whole feeds consumers for a moment every time.
+    """
+    steady_since = time.monotonic()
+    async with asyncio.timeout(20):
+        while time.monotonic() - steady_since < 1.5:
+            with contextlib.suppress(Unroutable, BusUnavailable):
+                await bus.revive()
+            for _ in range(10):
+                await asyncio.sleep(0.02)
+                if bus.live_consumers() != count:
+                    steady_since = time.monotonic()
+
+
+async def given_up(bus: RabbitBus, queue: str) -> None:
+    """Ask again and again until the queue is said to be missing."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await bus.revive()
+            except Unroutable as error:
+                if queue in str(error):
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def test_asking_for_a_queue_that_stays_away_uses_nothing_up(
+    rabbit: RabbitBus, admin, inbox, eventually, monkeypatch
+):
+    monkeypatch.setattr(consume, "STARVED_SECONDS", 0.0)
+    await rabbit.consume(QUEUE, inbox, prefetch=1)
+    connection = await rabbit._consumers._broker.connect()
+    channels = connection.transport.connection.channels
+    open_before = len(channels)
+    await delete(admin, QUEUE)
+    await eventually(lambda: rabbit.live_consumers() == 0)
+
+    for _ in range(6):
+        with contextlib.suppress(Unroutable):
+            await rabbit.revive()
+        await asyncio.sleep(0.01)
+
+    await eventually(lambda: len(channels) <= open_before)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("impatient")
+async def test_one_missing_queue_keeps_no_other_consumer_from_coming_back(
+    rabbit: RabbitBus, admin, inbox, command
+):
+    await rabbit.consume(QUEUE, inbox, prefetch=1)
+    await rabbit.consume(OTHER, inbox, prefetch=1)
+    await delete(admin, OTHER)
+    await given_up(rabbit, OTHER)
+    await delete(admin, QUEUE)
+    await given_up(rabbit, QUEUE)
+
+    async with admin.channel() as channel:
+        other = SPINE.queue(OTHER)
+        queue = await channel.declare_queue(OTHER, durable=True, arguments=queue_arguments(other))
+        await queue.bind(COMMANDS_EXCHANGE, work_binding(Stage.NORMALIZE, Lane.SLOW))
+    await steadily_fed(rabbit, 1)
+
+    await rabbit.publish(command(1, lane=Lane.SLOW))
+    assert (await inbox.next()).message_id == "id-1"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("impatient")
+async def test_a_connection_lost_together_with_a_queue_comes_back_for_the_others(
+    wire, wired: RabbitBus, admin, inbox, command
+):
+    await wired.consume(QUEUE, inbox, prefetch=1)
+    await wired.consume(OTHER, inbox, prefetch=1)
+
+    wire.freeze()
+    await delete(admin, QUEUE)
+    wire.cut()
+    await asyncio.sleep(0.5)
+    await steadily_fed(wired, 1)
+
+    await wired.publish(command(1, lane=Lane.SLOW))
+    assert (await inbox.next()).message_id == "id-1"
+    await wired.declare()
+    await steadily_fed(wired, 2)
+    assert [await consumers(admin, queue) for queue in (QUEUE, OTHER)] == [1, 1]
+
+
 async def test_one_that_is_fed_is_left_alone(rabbit: RabbitBus, admin, inbox):
     await rabbit.consume(QUEUE, inbox, prefetch=1)
 
@@ -89,26 +197,23 @@ async def test_one_that_is_fed_is_left_alone(rabbit: RabbitBus, admin, inbox):
 
 
 async def test_a_connection_that_comes_back_brings_one_consumer_not_two(
-    wire, admin, inbox, command
+    wire, wired: RabbitBus, admin, inbox, command
 ):
-    bus = RabbitBus(wire.url)
-    await bus.connect()
-    await bus.consume(QUEUE, inbox, prefetch=1)
+    await wired.consume(QUEUE, inbox, prefetch=1)
 
     wire.cut()
-    await revived(bus, 1)
+    await revived(wired, 1)
     async with asyncio.timeout(20):
         while True:
             try:
-                await bus.publish(command(1))
+                await wired.publish(command(1))
                 break
             except Exception:  # noqa: BLE001 - the publisher's connection comes back, too
                 await asyncio.sleep(0.1)
 
     assert (await inbox.next()).message_id == "id-1"
-    await revived(bus, 1)
+    await revived(wired, 1)
     assert await consumers(admin, QUEUE) == 1
-    await bus.close(grace=0)
 
 
 async def test_a_full_queue_refuses_and_takes_again(

@@ -1,5 +1,6 @@
 """What is declared on RabbitMQ, and how its absence is noticed."""
 
+import asyncio
 import re
 from urllib.parse import urlsplit
 
@@ -8,7 +9,12 @@ import pytest
 
 from spine_common.adapters.bus.rabbit import RabbitBus
 from spine_common.adapters.bus.topology import SPINE, queue_arguments
-from spine_common.contracts.routing import EVENTS_EXCHANGE, work_queue
+from spine_common.contracts.routing import (
+    COMMANDS_EXCHANGE,
+    EVENTS_EXCHANGE,
+    work_binding,
+    work_queue,
+)
 from spine_common.core.errors import BusUnavailable, Unroutable
 from spine_common.core.pipeline import Lane, Stage
 
@@ -65,6 +71,24 @@ async def test_check_is_content_after_declare_and_consuming_declares_nothing(
 
     await undeclared.check()
     await undeclared.consume(NORMALIZE, inbox, prefetch=1)
+
+
+async def test_declaring_again_and_again_harms_no_traffic_and_binds_what_was_unbound(
+    rabbit, rabbit_url, inbox, command
+):
+    await rabbit.consume(NORMALIZE, inbox, prefetch=10)
+    async with await aio_pika.connect(rabbit_url) as connection:
+        queue = await (await connection.channel()).get_queue(NORMALIZE, ensure=False)
+        await queue.unbind(COMMANDS_EXCHANGE, work_binding(Stage.NORMALIZE, Lane.NORMAL))
+    with pytest.raises(Unroutable, match=COMMANDS_EXCHANGE):
+        await rabbit.publish(command(0))
+    await rabbit.declare()
+
+    for number in range(1, 6):
+        await asyncio.gather(rabbit.publish(command(number)), rabbit.declare(), rabbit.declare())
+
+    assert [(await inbox.next()).message_id for _ in range(5)] == [f"id-{n}" for n in range(1, 6)]
+    assert rabbit.live_consumers() == 1
 
 
 @pytest.mark.usefixtures("rabbit")

@@ -54,16 +54,14 @@ class RabbitBus:
 
     async def declare(self) -> None:
         """Create exchanges, queues and bindings, and policies given a management URL."""
-        async with self._publisher.asking("declaring the topology") as connection:
-            await declare.declare(connection, SPINE)
+        await self.restore()
         if self._management_url is not None:
             await set_policies(self._management_url, self._url, SPINE.policies)
 
     async def restore(self) -> None:
         """Create what is missing of exchanges, queues and bindings."""
-        with broker_failures("declaring the topology"):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await declare.declare(self._publisher.connection, SPINE)
+        async with self._publisher.asking("declaring the topology") as connection:
+            await declare.declare(connection, SPINE)
 
     async def check(self) -> None:
         """Raise ``Unroutable`` when the topology is missing, ``BusUnavailable`` without broker.
