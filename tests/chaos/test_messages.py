@@ -117,6 +117,8 @@ async def test_every_message_three_times_and_shuffled(scene, told):
         figures = await it.finish()
         async with it.platform.database.reading() as tx:
             executions = await tx.ledger.recent(limit=200)
+            letters = await tx.dead_letters.recent(Window())
+        assert letters.total == 0, "duplicates were refused instead of acked"
         assert len(executions) == 8 * (1 + len(stages))
         assert {one.attempt for one in executions} == {1}
     told(figures)

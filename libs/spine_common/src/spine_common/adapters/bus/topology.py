@@ -174,8 +174,8 @@ def _spine() -> Topology:
             Binding(UNROUTED_EXCHANGE, "#", UNROUTED_QUEUE),
         ),
         policies=(
-            # The delivery limit is also the net under a message whose very properties can't be
-            # read: it breaks the connection it is delivered on, before any code of ours runs.
+            # The delivery limit is the net under a message that ends every process, or breaks
+            # every connection, it is delivered to before any code of ours runs.
             Policy(
                 "spine.limits",
                 rf"^spine\.(({'|'.join(WORK_STAGES)})\..+|dlq)$",
