@@ -26,7 +26,7 @@ demo: install ## Run the whole job on synthetic weeks, in one process, and show 
 
 .PHONY: test
 test: install ## Run every test, the chaos suite in short; starts private servers where there are none
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not chaos or quick"
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "(not chaos and not soak) or quick"
 
 LIBRARY := libs/spine_common/tests
 UNIT := $(addprefix $(LIBRARY)/,core contracts domains observability bootstrap adapters/storage adapters/sources adapters/bus)
@@ -63,7 +63,7 @@ CHAOS_REPORT := .chaos/report.jsonl
 .PHONY: chaos
 chaos: install ## Break services and servers on purpose, every scenario (half an hour); figures into docs
 	rm -f $(CHAOS_REPORT)
-	$(PYTEST) -m chaos tests/chaos --durations=50
+	$(PYTEST) -m "chaos and not soak" tests/chaos --durations=50
 	$(BIN)/python -m spine_common.testing.chaos.report $(CHAOS_REPORT) docs/reliability.md
 
 .PHONY: chaos-quick

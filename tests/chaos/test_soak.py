@@ -70,6 +70,8 @@ FAULTS = (
 
 
 @pytest.mark.soak
+@pytest.mark.chaos
+@pytest.mark.slow
 async def test_a_soak(breakable_scene, told):
     environment = {"SPINE_MAX_RETRIES": "20", "SPINE_RETRY_BASE_SECONDS": "0.2"}
     names = (
