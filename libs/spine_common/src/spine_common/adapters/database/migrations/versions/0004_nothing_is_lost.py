@@ -66,7 +66,7 @@ def _free_events_postgresql() -> None:
     op.drop_constraint("fk_execution_events_execution_id", "execution_events", type_="foreignkey")
     op.execute(
         "CREATE OR REPLACE FUNCTION spine_refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'insufficient_privilege'; END $$"
+        f" $$ BEGIN RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation'; END $$"
     )
     op.execute(
         "CREATE TRIGGER execution_events_append_only BEFORE UPDATE ON execution_events"
