@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from sqlalchemy import text
 
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.contracts.commands import command_message, command_of
@@ -25,6 +26,7 @@ from spine_common.framework.dispatcher import Dispatcher
 from spine_common.framework.lease import LeaseTerms, claim, fail_expired, hold_fence
 from spine_common.framework.ports.bus import Delivery
 from spine_common.framework.ports.deadletters import LetterFilter
+from spine_common.framework.ports.ledger import OutboxRow
 from spine_common.framework.retry import RetryPolicy
 from spine_common.framework.review import DeadLetterReview
 from spine_common.framework.stage import PlainResult
@@ -45,8 +47,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
     url = ""
     executions = Bundle("executions")
-    claims = Bundle("claims")
-    rows = Bundle("rows")
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,11 +55,25 @@ class LedgerMachine(RuleBasedStateMachine):
         self.dispatcher = Dispatcher(REGISTRY, self.database, lambda: None)
         self.desk = DeadLetterDesk(REGISTRY, self.database, POLICY, lambda: None)
         self.review = DeadLetterReview(self.database, lambda: None)
+        # No bundles: what is in them would depend on what a step found, and so on the clock.
+        self.claims: list[Execution] = []
+        self.rows: list[OutboxRow] = []
+        self.do(self.emptied())
         self.fences: dict[ExecutionId, int] = {}
         self.ended: dict[ExecutionId, str] = {}
 
     def do(self, step: Awaitable[_Answer]) -> _Answer:
         return self.loop.run_until_complete(step)
+
+    async def emptied(self) -> None:
+        """Begin with nothing, as the example before did."""
+        async with self.database.transaction() as tx:
+            await tx._connection.execute(
+                text("TRUNCATE executions, execution_events, outbox, dead_letters")
+            )
+
+    def a_claim(self, number: int) -> Execution | None:
+        return self.claims[number % len(self.claims)] if self.claims else None
 
     def teardown(self) -> None:
         self.do(self.database.close())
@@ -74,8 +88,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert ordered.is_open
         return ordered.execution_id
 
-    @rule(target=claims, one=executions, terms=st.sampled_from([HELD, OVER]))
-    def a_worker_claims(self, one: ExecutionId, terms: LeaseTerms) -> Any:
+    @rule(one=executions, terms=st.sampled_from([HELD, OVER]))
+    def a_worker_claims(self, one: ExecutionId, terms: LeaseTerms) -> None:
         async def step() -> Any:
             async with self.database.transaction() as tx:
                 now = await tx.ledger.get(one)
@@ -83,14 +97,16 @@ class LedgerMachine(RuleBasedStateMachine):
                 return await claim(tx, command_of(now), "worker", terms)
 
         claimed = self.do(step())
-        if not isinstance(claimed, Execution):
-            return multiple()
-        assert claimed.fence > self.fences.get(one, 0), "a fence was given twice"
-        self.fences[one] = claimed.fence
-        return claimed
+        if isinstance(claimed, Execution):
+            assert claimed.fence > self.fences.get(one, 0), "a fence was given twice"
+            self.fences[one] = claimed.fence
+            self.claims.append(claimed)
 
-    @rule(claimed=claims)
-    def a_worker_commits(self, claimed: Execution) -> None:
+    @rule(number=st.integers(0, 99))
+    def a_worker_commits(self, number: int) -> None:
+        if (claimed := self.a_claim(number)) is None:
+            return
+
         async def step() -> None:
             async with self.database.transaction() as tx:
                 await commit(tx, REGISTRY, claimed, PlainResult({"fence": claimed.fence}))
@@ -99,8 +115,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.do(step())
             assert claimed.fence == self.fences[claimed.execution_id], "a stale fence committed"
 
-    @rule(claimed=claims, error=st.sampled_from([OSError("gone"), ValueError("wrong")]))
-    def a_worker_fails(self, claimed: Execution, error: Exception) -> None:
+    @rule(number=st.integers(0, 99), error=st.sampled_from([OSError("gone"), ValueError("wrong")]))
+    def a_worker_fails(self, number: int, error: Exception) -> None:
+        if (claimed := self.a_claim(number)) is None:
+            return
 
         async def step() -> None:
             async with self.database.transaction() as tx:
@@ -110,8 +128,11 @@ class LedgerMachine(RuleBasedStateMachine):
         with suppress(FenceLost):
             self.do(step())
 
-    @rule(claimed=claims)
-    def a_worker_lets_go(self, claimed: Execution) -> None:
+    @rule(number=st.integers(0, 99))
+    def a_worker_lets_go(self, number: int) -> None:
+        if (claimed := self.a_claim(number)) is None:
+            return
+
         async def step() -> None:
             async with self.database.transaction() as tx:
                 await hold_fence(tx, claimed)
@@ -120,16 +141,20 @@ class LedgerMachine(RuleBasedStateMachine):
         with suppress(FenceLost):
             self.do(step())
 
-    @rule(target=rows, limit=st.integers(1, 3))
-    def a_relay_claims(self, limit: int) -> Any:
-        async def step() -> Any:
+    @rule(limit=st.integers(1, 3))
+    def a_relay_claims(self, limit: int) -> None:
+        async def step() -> list[OutboxRow]:
             async with self.database.transaction() as tx:
                 return await tx.outbox.claim(limit=limit, lease=0.001)
 
-        return multiple(*self.do(step()))
+        self.rows += self.do(step())
 
-    @rule(row=rows)
-    def a_relay_marks(self, row: Any) -> None:
+    @rule(number=st.integers(0, 99))
+    def a_relay_marks(self, number: int) -> None:
+        if not self.rows:
+            return
+        row = self.rows[number % len(self.rows)]
+
         async def step() -> None:
             async with self.database.transaction() as tx:
                 await tx.ledger.record_queued([row])
