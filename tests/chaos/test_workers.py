@@ -111,17 +111,31 @@ async def held_by(it: Arena, name: str):
 
 @pytest.mark.quick
 async def test_work_that_outlives_its_lease_writes_nothing(scene, told):
-    # Blocked loops send no heartbeat: the first worker wakes when the second is at work.
+    # One worker stops before its commit and wakes when another one is at the same work.
     rules = {
-        "normalizer": once("block", Failpoint.WORK_DONE, seconds=7.0),
-        "normalizer-2": once("block", Failpoint.WORK_DONE, seconds=8.0),
+        "normalizer": once("stop", Failpoint.WORK_DONE),
+        "normalizer-2": [Rule(Failpoint.WORK_DONE, "sleep", 4.0)],
     }
     names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
-    # One at a time, so that the next attempt is not given to the one that is blocked.
-    environment = {"SPINE_PREFETCH": "1"}
-    async with scene(rules=rules, names=names, environment=environment) as it:
-        await it.order(weeks(1))
-        await every_rule_fired(it, 2)
+    # One at a time, so that the next attempt is not given to the one that is stopped.
+    async with scene(rules=rules, names=names, environment={"SPINE_PREFETCH": "1"}) as it:
+        it.fleet["normalizer"].held = True
+        await it.order(weeks(2))
+
+        async def stopped() -> bool:
+            return bool(it.fleet.told("failpoint", "normalizer"))
+
+        await it.until(stopped, "a worker has stopped before its commit")
+        left = await held_by(it, "normalizer")
+
+        async def taken_over() -> bool:
+            async with it.platform.database.reading() as tx:
+                now = await tx.ledger.get(left)
+            return now is not None and now.fence > 1 and now.status is Status.RUNNING
+
+        await it.until(taken_over, "another worker is at it")
+        it.fleet["normalizer"].send(signal.SIGCONT)
+        it.healed()
         figures = await it.finish()
     told(figures)
 
