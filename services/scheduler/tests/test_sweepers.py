@@ -272,4 +272,4 @@ async def test_the_service_sweeps_by_itself(sqlite_url: str, tmp_path: Path):
                 await asyncio.sleep(0.05)
 
         await asyncio.wait_for(judged(), 20)
-    assert len(await letters(platform)) == 1
+        assert len(await letters(platform)) == 1
