@@ -19,9 +19,11 @@ async def put(database: Database, *numbers: int, delay: float = 0.0) -> None:
             await tx.outbox.add(message(number), delay=delay)
 
 
-async def claim(database: Database, *, limit: int = 50, lease: float = 30.0) -> list[OutboxRow]:
+async def claim(
+    database: Database, *, limit: int = 50, lease: float = 30.0, but_not: tuple[str, ...] = ()
+) -> list[OutboxRow]:
     async with database.transaction() as tx:
-        return await tx.outbox.claim(limit=limit, lease=lease)
+        return await tx.outbox.claim(limit=limit, lease=lease, but_not=but_not)
 
 
 def ids(rows: list[OutboxRow]) -> list[MessageId]:
@@ -52,6 +54,25 @@ async def test_rows_are_claimed_oldest_first_and_no_more_than_the_limit(database
     assert ids(await claim(database, limit=2)) == ["message-3", "message-1"]
     assert ids(await claim(database, limit=2)) == ["message-2"]
     assert await claim(database, limit=2) == []
+
+
+async def test_beside_a_blocked_road_the_others_share_the_limit(database: SqlDatabase):
+    roads = ["a", "a", "blocked", "blocked", "b", "a", "c"]
+    async with database.transaction() as tx:
+        for number, road in enumerate(roads):
+            await tx.outbox.add(replace(message(number), routing_key=road))
+
+    first = await claim(database, limit=4, but_not=("blocked",))
+    rest = await claim(database, limit=4, but_not=("blocked", "unheard of"))
+
+    assert ids(first) == ["message-0", "message-1", "message-4", "message-6"]
+    assert ids(rest) == ["message-5"]
+    assert await claim(database, but_not=("blocked",)) == []
+    assert ids(await claim(database)) == ["message-2", "message-3"]
+
+
+async def test_an_empty_outbox_has_no_roads(database: SqlDatabase):
+    assert await claim(database, but_not=("blocked",)) == []
 
 
 async def test_a_relay_of_one_exchange_leaves_the_others_messages(database: SqlDatabase):

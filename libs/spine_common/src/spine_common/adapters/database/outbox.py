@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select, true, update
+from sqlalchemy import Row, Select, delete, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.statements import insert_into
@@ -66,28 +66,57 @@ class SqlOutbox:
     ) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first."""
         token = secrets.token_hex(8)
-        wanted = true() if exchange is None else outbox.c.exchange == exchange
         due = (
             select(outbox.c.outbox_id)
-            .where(wanted, outbox.c.routing_key.not_in(but_not))
+            .where(true() if exchange is None else outbox.c.exchange == exchange)
             .where(outbox.c.available_at <= db_now())
             .where(or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < db_now()))
             .order_by(outbox.c.outbox_id)
-            .limit(limit)
             .with_for_update(skip_locked=True)
-            # As a plain subquery it may be run once for every row of the outbox, and then each
-            # run locks ``limit`` more.
-            .cte("due")
-            .prefix_with("MATERIALIZED", dialect="postgresql")
+        )
+        # As a plain subquery it may be run once for every row of the outbox, and then each run
+        # locks ``limit`` more.
+        first = due.limit(limit).cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+        chosen = (
+            outbox.c.outbox_id.in_(await self._shared_out(due, but_not, limit))
+            if but_not
+            else outbox.c.outbox_id.in_(select(first.c.outbox_id))
         )
         claimed = await self._connection.execute(
             update(outbox)
-            .where(outbox.c.outbox_id.in_(select(due.c.outbox_id)))
+            .where(chosen)
             .values(claimed_until=db_now(lease), claim_token=token)
             .returning(outbox)
         )
         rows = (_to_row(row, token) for row in claimed.all())
         return sorted(rows, key=lambda row: row.outbox_id)
+
+    async def _shared_out(
+        self, due: Select[tuple[int]], but_not: Collection[str], limit: int
+    ) -> list[int]:
+        """Return due rows of each road that is open, the same number of each at most.
+
+        Going by age would read past everything that waits for a road that is blocked.
+        """
+        roads = [road for road in await self._roads() if road not in but_not]
+        chosen: list[int] = []
+        for road in roads:
+            share = due.where(outbox.c.routing_key == road).limit(-(-limit // len(roads)))
+            chosen += [row.outbox_id for row in await self._connection.execute(share)]
+        return chosen[:limit]
+
+    async def _roads(self) -> list[str]:
+        """Return the routing keys in the outbox, hopping from one to the next in their index."""
+        first = select(func.min(outbox.c.routing_key).label("road")).cte("roads", recursive=True)
+        following = (
+            select(func.min(outbox.c.routing_key))
+            .where(outbox.c.routing_key > first.c.road)
+            .correlate(first)
+            .scalar_subquery()
+        )
+        roads = first.union_all(select(following).where(first.c.road.is_not(None)))
+        found = await self._connection.execute(select(roads.c.road))
+        return [road for (road,) in found if road is not None]
 
     async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:
         """Lengthen the lease of rows still being published."""

@@ -106,6 +106,8 @@ outbox = Table(
     Column("available_at", UtcTimestamp, nullable=False, index=True),
     Column("claimed_until", UtcTimestamp),
     Column("claim_token", Text),
+    # Past a road that is blocked, to what goes another way.
+    Index("ix_outbox_road", "routing_key", "outbox_id"),
 )
 
 captures = Table(

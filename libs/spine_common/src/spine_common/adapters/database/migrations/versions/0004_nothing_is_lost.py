@@ -35,6 +35,7 @@ def upgrade() -> None:
     op.add_column("executions", sa.Column("sent_at", UtcTimestamp(), nullable=True))
     for column in letter_columns():
         op.add_column("dead_letters", column)
+    op.create_index("ix_outbox_road", "outbox", ["routing_key", "outbox_id"])
     op.create_index("ix_dead_letters_state", "dead_letters", ["state", "dead_letter_id"])
     op.create_index(op.f("ix_dead_letters_fingerprint"), "dead_letters", ["fingerprint"])
     _fill_letters()
@@ -118,6 +119,7 @@ def downgrade() -> None:
         op.execute("DROP TRIGGER execution_events_append_only")
     op.drop_index(op.f("ix_dead_letters_fingerprint"), "dead_letters")
     op.drop_index("ix_dead_letters_state", "dead_letters")
+    op.drop_index("ix_outbox_road", "outbox")
     for column in reversed(letter_columns()):
         op.drop_column("dead_letters", column.name)
     op.drop_column("executions", "sent_at")
