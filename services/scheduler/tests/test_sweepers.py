@@ -13,14 +13,16 @@ from spine_common.bootstrap.worker import running
 from spine_common.contracts.commands import command_message, command_of
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
 from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.ids import Fence
 from spine_common.core.pipeline import Lane, Stage
+from spine_common.framework import workflow
 from spine_common.framework.deadletters import DeadLetterDesk
 from spine_common.framework.lease import LeaseTerms, claim
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.queries import Row, Window
 from spine_scheduler.app import SERVICE
 from spine_scheduler.leader import take_turn
-from spine_scheduler.sweepers.sweep import Sweep
+from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep
 
 FAILURE = {"kind": "transient", "code": "OSError", "message": "no", "attempt": 1}
 QUEUE = work_queue(Stage.AGGREGATE, Lane.NORMAL)
@@ -44,7 +46,12 @@ async def platform(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 async def swept(platform: Platform, patience: float = -1.0) -> dict[str, int]:
-    moved = await take_turn(Sweep(platform, patience))
+    """Take two turns, for leases are looked at twice."""
+    sweep = Sweep(platform, patience)
+    first = await take_turn(sweep)
+    await asyncio.sleep(platform.terms.heartbeat * 1.1)
+    second = await take_turn(sweep)
+    moved = {name: first[name] + second[name] for name in first}
     return {name: count for name, count in moved.items() if count}
 
 
@@ -77,7 +84,13 @@ async def lost_in_the_broker(platform: Platform) -> Execution:
 async def claimed_by_the_dead(platform: Platform, execution: Execution, seconds: float) -> None:
     async with platform.database.transaction() as tx:
         taken = await claim(tx, command_of(execution), "dead", LeaseTerms(seconds=seconds))
+        await tx.outbox.withdraw(execution.execution_id)  # as the relay's mark does
     assert isinstance(taken, Execution)
+
+
+async def waiting_in(platform: Platform, queue: str) -> None:
+    while await platform.bus.waiting(queue) == 0:  # noqa: ASYNC110 - the broker tells nobody
+        await asyncio.sleep(0.01)
 
 
 async def test_a_command_lost_by_the_broker_is_published_again(platform: Platform):
@@ -100,12 +113,7 @@ async def test_with_patience_nothing_is_swept_that_is_young(platform: Platform):
 async def test_while_its_queue_is_not_empty_a_command_is_not_lost(platform: Platform):
     execution = await lost_in_the_broker(platform)
     publishing = asyncio.create_task(platform.bus.publish(command_message(execution)))
-
-    async def there() -> None:
-        while await platform.bus.waiting(QUEUE) == 0:  # noqa: ASYNC110 - the broker tells nobody
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(there(), 10)
+    await asyncio.wait_for(waiting_in(platform, QUEUE), 10)
 
     assert await swept(platform) == {}
     publishing.cancel()
@@ -133,6 +141,60 @@ async def test_a_worker_that_is_lost_with_the_last_attempt_is_a_dead_end(platfor
     newest, *earlier = await letters(platform)
     assert (newest["state"], newest["code"]) == ("waiting", "LEASE_EXPIRED")
     assert {letter["state"] for letter in earlier} == {"rescheduled"}
+
+
+async def test_a_worker_cut_off_from_the_database_has_time_to_renew_its_lease(platform: Platform):
+    """After an outage every lease is over, and whoever sweeps first must not fail them all."""
+    execution = await order(platform)
+    await claimed_by_the_dead(platform, execution, -1)
+    sweep = Sweep(platform, 60)
+    first = await take_turn(sweep)
+    working = await get(platform, execution)
+    async with platform.database.transaction() as tx:
+        assert await tx.ledger.renew(execution.execution_id, Fence(working.fence), 60)
+
+    await asyncio.sleep(platform.terms.heartbeat * 1.1)
+    second = await take_turn(sweep)
+
+    assert first["leases"] == second["leases"] == 0
+    assert (await get(platform, execution)).status is Status.RUNNING
+
+
+async def test_a_takeover_that_waits_behind_others_costs_no_attempt(platform: Platform):
+    """Its message was put back while the lease of the dead still held, and went out after it."""
+    execution = await order(platform)
+    await claimed_by_the_dead(platform, execution, -1)
+    async with platform.database.transaction() as tx:
+        await workflow.order(tx, execution)
+        rows = await tx.outbox.claim(limit=10, lease=30)
+        await tx.ledger.record_queued(rows)
+        await tx.outbox.mark_sent(rows)
+
+    assert await swept(platform, patience=60) == {}
+    assert await swept(platform) == {"commands": 1}
+    assert (await get(platform, execution)).attempt == 1
+
+
+async def test_what_waits_in_a_long_queue_does_not_hide_what_is_lost_elsewhere(platform: Platform):
+    for number in range(MOST_AT_ONCE):
+        await platform.dispatcher.submit(
+            "example.hello", {"name": f"n{number}"}, lane=Lane.BACKFILL
+        )
+    async with platform.database.transaction() as tx:
+        rows = await tx.outbox.claim(limit=1000, lease=30)
+        await tx.ledger.record_queued(rows)
+        await tx.outbox.mark_sent(rows)
+    lost = await lost_in_the_broker(platform)
+    publishing = asyncio.create_task(platform.bus.publish(rows[0].message))
+    await asyncio.wait_for(waiting_in(platform, work_queue(Stage.AGGREGATE, Lane.BACKFILL)), 10)
+
+    assert await swept(platform) == {"commands": 1}
+
+    async with platform.database.transaction() as tx:
+        (row,) = await tx.outbox.claim(limit=10, lease=30)
+    assert row.execution_id == lost.execution_id
+    publishing.cancel()
+    await asyncio.gather(publishing, return_exceptions=True)
 
 
 async def test_a_lease_that_holds_is_left_alone(platform: Platform):

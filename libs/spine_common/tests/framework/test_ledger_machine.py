@@ -199,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_sweeper_comes_by(self, one: ExecutionId) -> None:
         async def step() -> None:
             async with self.database.transaction() as tx:
-                if one in await tx.overdue.leases(0.0, 100):
+                if one in [lost.execution_id for lost in await tx.overdue.leases(0.0, 100)]:
                     locked = await tx.ledger.lock(one)
                     assert locked is not None
                     failed = await fail_expired(tx, locked.execution)

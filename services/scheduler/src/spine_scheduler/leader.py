@@ -50,6 +50,8 @@ async def take_turn(sweep: Sweep) -> dict[str, int]:
             moved[name] = await chore(sweep)
         except SpineError as error:
             log.warning("chore_failed", chore=name, code=error.code, error=str(error))
+        except Exception:
+            log.exception("chore_stumbled", chore=name)
     if any(moved.values()):
         log.info("swept", **{name: count for name, count in moved.items() if count})
     return moved

@@ -109,7 +109,8 @@ async def resume(tx: Transaction, registry: Registry, parent_id: ExecutionId) ->
     if not children or any(child.is_open for child in children):
         return None
     steps = registry.pipeline(locked.execution.pipeline).steps
-    last = max(children, key=lambda child: steps.index(child.pipeline) if steps else 0)
+    # A step may be none of the workflow's any more: a release can rename or drop it.
+    last = max(children, key=lambda one: steps.index(one.pipeline) if one.pipeline in steps else -1)
     await _go_on(tx, registry, locked.execution, last)
     return await tx.ledger.get(parent_id)
 

@@ -10,7 +10,7 @@ from spine_common.adapters.database.types import db_now
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.contracts.commands import command_message
 from spine_common.core.execution import EventType, Execution
-from spine_common.framework.ports.overdue import Unclaimed
+from spine_common.core.pipeline import WORK_STAGES, Lane
 
 from .builders import submitted
 
@@ -18,6 +18,7 @@ from .builders import submitted
 pytestmark = pytest.mark.breaks_ledger
 
 FAULT = {"kind": "transient", "code": "TIMEOUT", "message": "too slow"}
+ROADS = [(stage, lane) for stage in WORK_STAGES for lane in Lane]
 STARTED = {"attempt": 1, "fence": 1}
 
 
@@ -51,7 +52,33 @@ async def test_only_a_lease_that_is_long_over_is_lost(database: SqlDatabase):
     await recorded(database, ended, EventType.COMPLETED)
 
     async with database.reading() as tx:
-        assert await tx.overdue.leases(10, limit=10) == [over.execution_id]
+        (found,) = await tx.overdue.leases(10, limit=10)
+    assert found.execution_id == over.execution_id
+
+
+async def test_a_lease_whose_command_is_on_its_way_again_is_not_lost(database: SqlDatabase):
+    """Neither in the outbox nor once it was sent; then it is a command like every other."""
+    over = await leased(database, await submitted(database), -20)
+    async with database.transaction() as tx:
+        await tx.outbox.add(command_message(over), execution_id=over.execution_id)
+        assert await tx.overdue.leases(10, limit=10) == []
+        rows = await tx.outbox.claim(limit=1, lease=30)
+        await tx.ledger.record_queued(rows)
+        await tx.outbox.mark_sent(rows)
+        assert await tx.overdue.leases(10, limit=10) == []
+        assert await tx.overdue.commands(60, ROADS, limit=10) == []
+        assert await tx.overdue.commands(-1, ROADS, limit=10) == [over.execution_id]
+
+
+async def test_commands_are_sought_on_the_roads_named_only(database: SqlDatabase):
+    lost = await recorded(database, await submitted(database), EventType.QUEUED)
+    elsewhere = [road for road in ROADS if road != (lost.stage, lost.lane)]
+
+    async with database.reading() as tx:
+        assert await tx.overdue.commands(-1, elsewhere, limit=10) == []
+        assert await tx.overdue.commands(-1, [], limit=10) == []
+        assert await tx.overdue.commands(-1, ROADS, limit=10, skip=1) == []
+        assert await tx.overdue.commands(-1, ROADS, limit=10) == [lost.execution_id]
 
 
 async def test_what_was_let_go_of_is_no_lost_lease_but_a_command_not_begun(database: SqlDatabase):
@@ -62,9 +89,9 @@ async def test_what_was_let_go_of_is_no_lost_lease_but_a_command_not_begun(datab
 
     async with database.transaction() as tx:
         assert await tx.overdue.leases(-1, limit=10) == []
-        (found,) = await tx.overdue.commands(-1, limit=10)
+        (found,) = await tx.overdue.commands(-1, ROADS, limit=10)
         locked = await tx.ledger.lock(held.execution_id)
-    assert found.execution_id == held.execution_id
+    assert found == held.execution_id
     assert locked is not None
     assert locked.lease_owner is None
 
@@ -79,13 +106,13 @@ async def test_a_sent_command_nobody_began_is_found_and_one_in_the_outbox_is_not
     async with database.transaction() as tx:
         await tx.outbox.add(command_message(waiting), execution_id=waiting.execution_id, delay=900)
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, limit=10) == []
+        assert await tx.overdue.commands(60, ROADS, limit=10) == []
     await aged(database, 120, "created_at")
 
     async with database.reading() as tx:
-        found = await tx.overdue.commands(60, limit=10)
+        found = await tx.overdue.commands(60, ROADS, limit=10)
 
-    assert found == [Unclaimed(lost.execution_id, lost.stage, lost.lane)]
+    assert found == [lost.execution_id]
 
 
 async def test_what_was_sent_just_now_is_not_overdue_however_old_it_is(database: SqlDatabase):
@@ -98,10 +125,10 @@ async def test_what_was_sent_just_now_is_not_overdue_however_old_it_is(database:
     await aged(database, 900, "created_at")
 
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, limit=10) == []
+        assert await tx.overdue.commands(60, ROADS, limit=10) == []
     await aged(database, 900, "sent_at")
     async with database.reading() as tx:
-        assert len(await tx.overdue.commands(60, limit=10)) == 1
+        assert len(await tx.overdue.commands(60, ROADS, limit=10)) == 1
 
 
 async def test_sending_a_command_again_is_noted_though_its_status_stays(database: SqlDatabase):
@@ -114,7 +141,7 @@ async def test_sending_a_command_again_is_noted_though_its_status_stays(database
         await tx.outbox.mark_sent(rows)
 
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, limit=10) == []
+        assert await tx.overdue.commands(60, ROADS, limit=10) == []
         assert await tx.ledger.get(execution.execution_id) == execution
 
 
@@ -133,8 +160,8 @@ async def test_a_parent_waits_for_its_children_and_is_no_lost_command(database: 
     await aged(database, 900, "created_at")
     async with database.reading() as tx:
         assert await tx.overdue.parents(10) == []
-        unclaimed = await tx.overdue.commands(60, limit=10)
-    assert [one.execution_id for one in unclaimed] == [child.execution_id]
+        unclaimed = await tx.overdue.commands(60, ROADS, limit=10)
+    assert unclaimed == [child.execution_id]
 
     await recorded(database, child, EventType.SKIPPED)
 

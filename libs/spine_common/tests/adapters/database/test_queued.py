@@ -1,5 +1,7 @@
 """Whether ``queued`` is written for the attempt that was sent, and for no other."""
 
+import asyncio
+
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.contracts.commands import command_message
 from spine_common.core.execution import EventType, Execution, Status
@@ -38,6 +40,34 @@ async def test_a_sent_command_is_queued(database: SqlDatabase):
 
     assert await status(database, execution) is Status.QUEUED
     assert await status(database, other) is Status.PENDING
+
+
+async def test_a_mark_does_not_wait_for_a_commit_that_takes_long(both: tuple[SqlDatabase, ...]):
+    _, database = both  # on SQLite one transaction writes at a time
+    running = await submitted(database, "runs")
+    other = await submitted(database, "waits")
+    rows = [*await sent(database, running), *await sent(database, other)]
+    async with database.transaction() as tx:
+        await tx.ledger.record(running, EventType.STARTED)
+
+    async with database.transaction() as committing:
+        await committing.ledger.lock(running.execution_id)
+        async with asyncio.timeout(5):
+            await mark(database, rows)
+
+    assert await status(database, other) is Status.QUEUED
+
+
+async def test_a_row_somebody_holds_is_not_waited_for(both: tuple[SqlDatabase, ...]):
+    _, database = both
+    execution = await submitted(database)
+
+    async with database.transaction() as holding:
+        await holding.ledger.lock(execution.execution_id)
+        async with asyncio.timeout(5), database.transaction() as tx:
+            assert await tx.ledger.lock(execution.execution_id, wait=False) is None
+    async with database.transaction() as tx:
+        assert await tx.ledger.lock(execution.execution_id, wait=False) is not None
 
 
 async def test_many_sent_at_once_are_each_queued_once(database: SqlDatabase):

@@ -1,11 +1,12 @@
 """Commands the broker confirmed and then lost: published again, while their queue is empty."""
 
-from spine_common.contracts.routing import work_queue
+from collections.abc import Sequence
+
 from spine_common.core.execution import Status
+from spine_common.core.ids import ExecutionId
 from spine_common.framework import workflow
 from spine_common.framework.ports.ledger import Locked
-from spine_common.framework.ports.overdue import Unclaimed
-from spine_scheduler.sweepers.sweep import MOST_AT_ONCE, Sweep, each
+from spine_scheduler.sweepers.sweep import Sweep, through
 
 _NOT_BEGUN = frozenset({Status.PENDING, Status.QUEUED, Status.RETRY_SCHEDULED})
 
@@ -17,28 +18,30 @@ async def sweep(it: Sweep) -> int:
     behind, everything waits. A command that was not lost after all is a duplicate, and harmless.
     """
     platform = it.platform
-    async with platform.database.reading() as tx:
-        unclaimed = await tx.overdue.commands(it.patience, MOST_AT_ONCE)
-    queues = {work_queue(command.stage, command.lane) for command in unclaimed}
-    empty = {queue for queue in queues if await platform.bus.waiting(queue) == 0}
+    # Asked of the broker first: what waits in a long queue must not hide what is lost elsewhere.
+    empty = await it.empty_roads()
+    if not empty:
+        return 0
 
-    async def take_up(command: Unclaimed) -> bool:
+    async def ask(limit: int, skip: int) -> Sequence[ExecutionId]:
+        async with platform.database.reading() as tx:
+            return await tx.overdue.commands(it.patience, empty, limit, skip)
+
+    async def take_up(execution_id: ExecutionId) -> bool:
         async with platform.database.transaction() as tx:
-            locked = await tx.ledger.lock(command.execution_id)
+            locked = await tx.ledger.lock(execution_id, wait=False)
             if locked is None or not _is_for_the_next(locked):
                 return False
             await workflow.order(tx, locked.execution)
         return True
 
-    lost = [one for one in unclaimed if work_queue(one.stage, one.lane) in empty]
-    moved = await each(lost, take_up, "commands")
+    moved = await through(ask, take_up, "commands")
     if moved:
         platform.relay.nudge()
     return moved
 
 
 def _is_for_the_next(locked: Locked) -> bool:
-    """Whether nobody has begun it, or whoever had has let go of it."""
+    """Whether nobody has begun it, or whoever had is at it no longer."""
     status = locked.execution.status
-    let_go = locked.lease_owner is None and locked.lease_seconds_left <= 0
-    return status in _NOT_BEGUN or (status is Status.RUNNING and let_go)
+    return status in _NOT_BEGUN or (status is Status.RUNNING and locked.lease_seconds_left <= 0)

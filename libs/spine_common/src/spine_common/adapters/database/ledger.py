@@ -26,6 +26,7 @@ from spine_common.core.pipeline import Lane, Stage, TriggerSource
 from spine_common.framework.ports.ledger import Locked, NewExecution, OutboxRow
 
 _FOLDED = [c for c in executions.c if c.name not in {"lease_owner", "lease_until", "sent_at"}]
+_NOT_BEGUN = executions.c.status.in_([Status.PENDING.value, Status.RETRY_SCHEDULED.value])
 _ALWAYS_OPEN = executions.c.status.in_([status.value for status in OPEN])
 
 
@@ -117,36 +118,37 @@ class SqlLedger:
 
     async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
         """Append ``queued`` to those executions whose present attempt is among the rows sent."""
-        waiting = {Status.PENDING, Status.RETRY_SCHEDULED}
+        ids = [row.execution_id for row in sent]
         messages = {row.message.message_id for row in sent}
-        rows = await self._connection.execute(
-            select(executions)
-            .where(executions.c.execution_id.in_([row.execution_id for row in sent]))
-            .where(_ALWAYS_OPEN)
-            .order_by(executions.c.execution_id)  # one order of locking: no deadlock
-            .with_for_update()
+        is_meant = executions.c.execution_id.in_(ids) & _ALWAYS_OPEN
+        # One order of locking: no deadlock. A row that runs may be locked for as long as its
+        # commit takes: waiting for it would hold up all the others.
+        ordered = select(executions).where(is_meant).order_by(executions.c.execution_id)
+        waiting = await self._connection.execute(ordered.where(_NOT_BEGUN).with_for_update())
+        begun = await self._connection.execute(
+            ordered.where(~_NOT_BEGUN).with_for_update(skip_locked=True)
         )
-        present = [
-            execution
-            for execution in map(to_execution, rows.all())
-            if command_message_id(execution.execution_id, execution.attempt) in messages
-        ]
-        for execution in present:
-            if execution.status in waiting:
-                await self.record(execution, EventType.QUEUED)
+        present = {
+            one.execution_id: one
+            for one in map(to_execution, [*waiting.all(), *begun.all()])
+            if command_message_id(one.execution_id, one.attempt) in messages
+        }
+        for one in present.values():
+            if one.status in {Status.PENDING, Status.RETRY_SCHEDULED}:
+                await self.record(one, EventType.QUEUED)
         await self._connection.execute(
             update(executions)
-            .where(executions.c.execution_id.in_([one.execution_id for one in present]))
+            .where(executions.c.execution_id.in_(list(present)))
             .values(sent_at=db_now())
         )
 
-    async def lock(self, execution_id: ExecutionId) -> Locked | None:
+    async def lock(self, execution_id: ExecutionId, *, wait: bool = True) -> Locked | None:
         """Lock the execution's row for the rest of the transaction."""
         until = seconds_until(executions.c.lease_until).label("lease_seconds_left")
         found = await self._connection.execute(
             select(executions, until)
             .where(executions.c.execution_id == execution_id)
-            .with_for_update()
+            .with_for_update(skip_locked=not wait)
         )
         row = found.first()
         if row is None:

@@ -65,11 +65,15 @@ class Ledger(Protocol):
     async def record_queued(self, sent: Sequence[OutboxRow]) -> None:
         """Append ``queued`` to those executions whose present attempt is among the rows sent.
 
-        Each of them is marked as sent now, whatever its status.
+        Each of them is marked as sent now, whatever its status; but not one that is being ended
+        just now, for which nobody waits.
         """
 
-    async def lock(self, execution_id: ExecutionId) -> Locked | None:
-        """Lock the execution's row for the rest of the transaction; None if there is none."""
+    async def lock(self, execution_id: ExecutionId, *, wait: bool = True) -> Locked | None:
+        """Lock the execution's row for the rest of the transaction; None if there is none.
+
+        Without ``wait`` also None if somebody else holds it.
+        """
 
     async def set_lease(self, execution_id: ExecutionId, owner: str, seconds: float) -> None:
         """Lease the locked execution from now, database time."""
@@ -126,7 +130,8 @@ class Outbox(Protocol):
     ) -> list[OutboxRow]:
         """Lease up to ``limit`` due rows for ``lease`` seconds, oldest first.
 
-        Only those for ``exchange`` if one is named, and none with a routing key in ``but_not``.
+        Only those for ``exchange`` if one is named, and none with a routing key in ``but_not``;
+        with those the other routing keys share ``limit``.
         """
 
     async def extend(self, rows: Sequence[OutboxRow], lease: float) -> None:

@@ -32,7 +32,9 @@ async def _hold_nothing(tx: Transaction, claimed: Execution) -> Execution:
     return locked.execution
 
 
-async def _look_without_locking(ledger: Any, execution_id: ExecutionId) -> Locked | None:
+async def _look_without_locking(
+    ledger: Any, execution_id: ExecutionId, **_how: bool
+) -> Locked | None:
     """Read the row and let everybody else read it, too."""
     found = await ledger.get(execution_id)
     return None if found is None else Locked(found, 0.0)
