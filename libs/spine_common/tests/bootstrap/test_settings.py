@@ -294,7 +294,7 @@ def test_retries_by_pipeline_are_pairs(monkeypatch: pytest.MonkeyPatch):
     assert Settings().max_retries_by_pipeline == {"a.b": 5, "c.d": 0}
 
 
-@pytest.mark.parametrize("value", ["a.b", "a.b=-1", "a.b=many"])
+@pytest.mark.parametrize("value", ["a.b", "a.b=-1", "a.b=many", "a.b=1,a.b=2"])
 def test_retries_by_pipeline_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, value: str):
     monkeypatch.setenv("SPINE_MAX_RETRIES_BY_PIPELINE", value)
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from spine_common.bootstrap.platform import Platform, build_platform
 from spine_common.bootstrap.service import Service
 from spine_common.bootstrap.settings import Settings
+from spine_common.bootstrap.variables import InvalidSetting
 from spine_common.bootstrap.worker import running
 from spine_common.contracts.commands import Command
 from spine_common.core.pipeline import WORK_STAGES
@@ -51,3 +53,33 @@ async def test_a_process_that_is_told_to_end_ends_well(sqlite_url: str, tmp_path
         while platform.bus.live_consumers() < 10:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.02)
     assert platform.bus.live_consumers() == 0
+
+
+async def test_what_runs_beside_has_its_platform_until_it_has_ended(
+    sqlite_url: str, tmp_path: Path
+):
+    """Though another task of the process ends first."""
+    began, looked = asyncio.Event(), list[bool]()
+
+    async def beside(platform: Platform) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.2)
+            looked.append(platform.bus.live_consumers() == 0)
+            await platform.database.check()
+            looked.append(True)
+
+    slow = Service("slow", dead_letters=True, beside=beside)
+    async with asyncio.timeout(20):
+        async with running([slow], settings(sqlite_url, tmp_path)):
+            await began.wait()
+        assert looked == [True, True]
+
+
+def test_retries_for_a_pipeline_that_is_not_there_are_refused_before_anything_runs(tmp_path: Path):
+    misspelt = Settings(data_dir=tmp_path, max_retries_by_pipeline={"example.helo": 1})
+
+    with pytest.raises(InvalidSetting, match=r"SPINE_MAX_RETRIES_BY_PIPELINE.*example\.helo"):
+        build_platform(misspelt)

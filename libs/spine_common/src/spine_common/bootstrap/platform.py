@@ -13,8 +13,9 @@ from spine_common.adapters.sources.files import FileSources, upload
 from spine_common.adapters.storage.local import LocalStore
 from spine_common.bootstrap.migrate import declare_data_tables
 from spine_common.bootstrap.settings import Settings
+from spine_common.bootstrap.variables import InvalidSetting
 from spine_common.contracts.routing import COMMANDS_EXCHANGE
-from spine_common.core.errors import InvalidParams
+from spine_common.core.errors import InvalidParams, PipelineNotFound
 from spine_common.framework.context import StageContext
 from spine_common.framework.dispatcher import Dispatcher
 from spine_common.framework.lease import LeaseTerms
@@ -41,6 +42,7 @@ class Platform:
     relay: Relay
     dispatcher: Dispatcher
     metrics: Metrics
+    policy: RetryPolicy
     owner: str
 
     @property
@@ -54,17 +56,6 @@ class Platform:
         chosen = self.settings
         return LeaseTerms(
             chosen.lease_seconds, chosen.heartbeat_seconds, chosen.stage_deadline_seconds
-        )
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """Return when failed attempts are tried again; ``PipelineNotFound`` for a misspelt one."""
-        chosen = self.settings
-        named = chosen.max_retries_by_pipeline.items()
-        return RetryPolicy(
-            chosen.max_retries,
-            base=chosen.retry_base_seconds,
-            by_pipeline={self.registry.pipeline(name).name: retries for name, retries in named},
         )
 
     @property
@@ -118,8 +109,23 @@ def build_platform(
         relay=relay,
         dispatcher=Dispatcher(registry, database, relay.nudge),
         metrics=new_metrics(),
+        policy=_policy(settings, registry),
         owner=f"{service}@{socket.gethostname()}:{os.getpid()}",
     )
+
+
+def _policy(settings: Settings, registry: Registry) -> RetryPolicy:
+    """Return when failed attempts are tried again; ``InvalidSetting`` for a misspelt pipeline."""
+    by_pipeline: dict[str, int] = {}
+    for name, retries in settings.max_retries_by_pipeline.items():
+        try:
+            by_pipeline[registry.pipeline(name).name] = retries
+        except PipelineNotFound as error:
+            raise InvalidSetting(
+                f"SPINE_MAX_RETRIES_BY_PIPELINE: {error.message}", remedy=error.remedy
+            ) from error
+    base = settings.retry_base_seconds
+    return RetryPolicy(settings.max_retries, base=base, by_pipeline=by_pipeline)
 
 
 def open_database(settings: Settings, service: str = "spine") -> Database:

@@ -77,8 +77,10 @@ def _split_paths(value: Any) -> Any:
 def _split_numbers(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    pairs = (part.partition("=") for part in value.split(",") if part.strip())
-    return {name.strip(): number.strip() for name, _, number in pairs}
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    pairs = {name.strip(): number.strip() for name, _, number in parts}
+    # Said twice it is refused as it stands: which of the two is meant?
+    return pairs if len(pairs) == len(parts) else value
 
 
 def _upper(value: Any) -> Any:
@@ -172,7 +174,8 @@ class Settings(BaseSettings):
     max_retries_by_pipeline: Annotated[
         dict[str, NonNegativeInt], BeforeValidator(_split_numbers)
     ] = Field(
-        default_factory=dict, description="name=number, separated by commas; numbers 0 or more"
+        default_factory=dict,
+        description="name=number, separated by commas; each name once, numbers 0 or more",
     )
     retry_base_seconds: float = Field(5.0, gt=0, le=900, description="seconds, above 0 up to 900")
     retention_days: int = Field(90, ge=1, description="a whole number of days, 1 or more")

@@ -134,7 +134,15 @@ async def _work(platform: Platform, services: Sequence[Service], state: _State) 
     for_good += [service.beside(platform) for service in services if service.beside is not None]
     if _reaches_every_stage(platform, services):
         for_good.append(platform.relay.run())
-    await asyncio.gather(*for_good)
+    tasks = [asyncio.ensure_future(one) for one in for_good]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        # ``gather`` ends with the first of them, and then what the others still use is closed.
+        for task in tasks:
+            if not task.cancelling():
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
