@@ -13,6 +13,7 @@ from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.bootstrap.migrate import grant
 from spine_common.core.errors import InvalidParams
 from spine_common.core.execution import EventType
+from spine_common.core.pipeline import Lane, Stage
 from spine_common.framework.audit import replay, verify
 
 from .builders import captured, submitted
@@ -47,7 +48,7 @@ async def test_a_service_can_do_its_work(service: SqlDatabase):
     async with service.transaction() as tx:
         await tx.ledger.record(execution, EventType.QUEUED)
         await tx.ledger.lock(execution.execution_id)
-        await tx.overdue.commands(0, 10)
+        await tx.overdue.commands(0, [(Stage.INGEST, Lane.NORMAL)], 10)
         await tx.outbox.depth()
     capture = await captured(service)
     async with service.leading("sweeper") as leads:
@@ -92,5 +93,20 @@ async def test_a_replay_is_for_the_owner(service: SqlDatabase, postgres_url: str
 async def test_a_role_that_is_not_there_is_named(postgres_url: str, sqlite_url: str):
     with pytest.raises(InvalidParams, match="nobody-at-all"):
         await grant(postgres_url, "nobody-at-all")
+    with pytest.raises(InvalidParams, match="no role"):
+        await grant(postgres_url, "a" * 80)
     with pytest.raises(InvalidParams, match="SQLite"):
         await grant(sqlite_url, "anyone")
+
+
+async def test_an_owner_keeps_what_it_has(postgres_url: str):
+    owner = make_url(postgres_url).username
+    assert owner is not None
+
+    with pytest.raises(InvalidParams, match="own"):
+        await grant(postgres_url, owner)
+
+    database = SqlDatabase(postgres_url)
+    await submitted(database)
+    assert (await replay(database)).executions == 1
+    await database.close()

@@ -36,12 +36,19 @@ _RIGHTS: dict[Table, tuple[str, ...]] = {
     quality_checks: _ALL,
     outbox: _ALL,
 }
+# A role's name compared as text: as a name, one that is too long is an error of the driver's.
+_ABOUT_ROLE = text(
+    "SELECT pg_has_role(role.oid, held.relowner, 'USAGE') AS owns FROM pg_roles role"
+    " LEFT JOIN pg_class held ON held.oid = to_regclass('executions')"
+    " WHERE CAST(role.rolname AS text) = :role"
+)
 
 
 async def grant(url: str, role: str) -> None:
     """Grant an existing role what services need; ``InvalidParams`` if there is no such role.
 
-    Granted anew from nothing, so that a right of an earlier release does not stay.
+    Granted anew from nothing, so that a right of an earlier release does not stay; an owner of
+    the tables would lose its own that way, and is refused.
     """
     async with opened(url) as connection:
         await connection.run_sync(_grant, role)
@@ -53,10 +60,16 @@ def _grant(connection: Connection, role: str) -> None:
             "SQLite has no roles: who can read the file can do everything.",
             remedy="Roles are for PostgreSQL.",
         )
-    known = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
-    if known.first() is None:
+    known = connection.execute(_ABOUT_ROLE, {"role": role}).first()
+    if known is None:
         raise InvalidParams(
             f"The database has no role {role!r}.", remedy="Create it first.", field="role"
+        )
+    if known.owns:
+        raise InvalidParams(
+            f"The role {role!r} owns the tables, or acts as who does: nothing can be kept from it.",
+            remedy="Let services connect with a role of their own.",
+            field="role",
         )
     quote = connection.dialect.identifier_preparer.quote
     name = quote(role)
