@@ -93,7 +93,7 @@ def test_a_killed_rabbit_comes_back_where_it_was(own_household):
     assert [found["name"] for found in server.management.queues(vhost)] == ["q"]
     server.kill()
     assert not server.control.running()
-    with pytest.raises(OSError, match="refused|reset"):
+    with pytest.raises(OSError, match=r"refused|reset"):
         server.management.call("GET", "/api/overview")
     server.start()
     assert server.management.call("GET", f"/api/vhosts/{vhost}")["name"] == vhost
