@@ -109,14 +109,22 @@ class Arena:
         self._healed = time.monotonic()
 
     async def until(
-        self, holds: Callable[[], Awaitable[bool]], what: str, patience: float | None = None
+        self,
+        holds: Callable[[], Awaitable[bool]],
+        what: str,
+        patience: float | None = None,
+        *,
+        look: float = 10.0,
     ) -> None:
-        """Wait until something holds; errors of servers that are away count as not yet."""
+        """Wait until something holds; errors of servers that are away count as not yet.
+
+        One look at it takes ``look`` seconds at most.
+        """
         limit = self.patience if patience is None else patience
         until = time.monotonic() + limit
         while True:
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(look):
                     if await holds():
                         return
             except (SpineError, OSError, TimeoutError):
@@ -144,14 +152,14 @@ class Arena:
             queues,
         )
         # A duplicate may still be on its way to being acked.
-        wrong: list[str] = []
+        wrong = ["it took too long to look"]
 
         async def holds() -> bool:
             wrong[:] = [*await violations(self.platform, expected), *await self._bounds()]
             return not wrong
 
         try:
-            await self.until(holds, "the invariants hold", patience=10)
+            await self.until(holds, "the invariants hold", patience=10, look=600)
         except AssertionError:
             raise AssertionError("\n".join([f"seed {self.seed}", *wrong])) from None
         return await self._report(expected, ended)
