@@ -6,13 +6,16 @@ from dataclasses import replace
 import pytest
 
 from spine_common.contracts.commands import Command
+from spine_common.contracts.routing import COMMANDS_EXCHANGE
 from spine_common.core.errors import InvalidParams
 from spine_common.core.execution import EventType, Execution, Status
+from spine_common.core.ids import new_execution_id
 from spine_common.core.pipeline import Lane, Stage
 from spine_common.framework.context import StageContext
 from spine_common.framework.ports.bus import Verdict
 from spine_common.framework.ports.queries import Row, Window
 from spine_common.framework.relay import Relay
+from spine_common.framework.review import DeadLetterReview
 from spine_common.framework.stage import Load, StageOutput, StageResult
 
 from .builders import SALES, SHOP_STAGES, Bench, delivery, normalizing, sales_key
@@ -61,6 +64,46 @@ async def test_a_dead_letter_of_one_at_work_leaves_a_command_for_when_the_lease_
 
     assert (await process.get(execution)).status is Status.RUNNING
     assert await waiting(process) == 1
+
+
+async def test_what_was_at_work_and_is_given_up_later_waits_for_a_person(process: Process):
+    process.desk._policy = replace(process.policy, max_retries=0)
+    execution = await running(process, lease=60.0)
+    dead = delivery(execution, queue="spine.dlq")
+    await process.desk.handle(dead)
+    assert [row["state"] for row in await letters(process)] == ["rescheduled"]
+    async with process.database.transaction() as tx:
+        await tx.ledger.set_lease(execution.execution_id, "dead", -1.0)
+
+    await process.desk.handle(dead)
+
+    assert (await process.get(execution)).status is Status.DEAD_LETTERED
+    (row,) = await letters(process)
+    assert (row["state"], row["seen"]) == ("waiting", 2)
+    review = DeadLetterReview(process.database, lambda: None)
+    assert (await review.retry(row["dead_letter_id"])).is_new
+
+
+async def test_what_the_ledger_does_not_know_can_be_sent_again_each_time_it_comes_back(
+    process: Process,
+):
+    execution = await process.dispatcher.submit("suite.work")
+    nobody = new_execution_id().encode()
+    unknown = delivery(execution).body.replace(execution.execution_id.encode(), nobody)
+    died = {"exchange": COMMANDS_EXCHANGE, "routing-keys": ["normalize.normal.suite"]}
+    dead = replace(
+        delivery(execution, queue="spine.dlq"), body=unknown, headers={"x-death": [died]}
+    )
+    review = DeadLetterReview(process.database, lambda: None)
+    await process.desk.handle(dead)
+
+    for times in (1, 2, 3):
+        (row,) = await letters(process)
+        assert (row["code"], row["state"]) == ("EXECUTION_NOT_FOUND", "waiting")
+        assert (await review.retry(row["dead_letter_id"])).is_new
+        assert not (await review.retry(row["dead_letter_id"])).is_new
+        assert await waiting(process) == 1 + times
+        await process.desk.handle(dead)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,9 @@
 """Whether a person's word settles a dead letter once, and a retry finishes what had failed."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from spine_common.contracts.message import Message
-from spine_common.contracts.routing import COMMANDS_EXCHANGE
 from spine_common.core.errors import (
     DeadLetterNotFound,
     InvalidParams,
@@ -15,36 +11,14 @@ from spine_common.core.errors import (
     SourceNotFound,
 )
 from spine_common.core.execution import Execution, Status
-from spine_common.core.ids import MessageId
 from spine_common.core.letters import LetterState
 from spine_common.core.pipeline import TriggerSource
-from spine_common.framework.ports.deadletters import LetterFilter
-from spine_common.framework.ports.queries import Row, Window
-from spine_common.framework.review import DeadLetterReview, NotRetried, Retried
+from spine_common.framework.ports.queries import Window
+from spine_common.framework.review import NotRetried, Retried
 
 from .builders import AGGREGATE, INGEST, NORMALIZE, SHOP_STAGES, failing, sales_key
 from .conftest import Process, until
-
-WAITING = LetterFilter()
-POISON = b'{"half": '
-
-
-def review_of(process: Process) -> DeadLetterReview:
-    return DeadLetterReview(process.database, process.relay.nudge)
-
-
-async def letters(process: Process, *states: LetterState) -> list[Row]:
-    async with process.database.reading() as tx:
-        return (await tx.dead_letters.recent(Window(), LetterFilter(states))).rows[::-1]
-
-
-async def given_up(process: Process, count: int = 1) -> list[int]:
-    """Let commands fail for good and return their letters; later runs succeed."""
-    await process.start(failing(*[SourceNotFound(f"no file {n}") for n in range(count)]))
-    orders = [await process.dispatcher.submit("suite.work", {"n": n}) for n in range(count)]
-    for order in orders:
-        await process.ended(order)
-    return [row["dead_letter_id"] for row in await letters(process, LetterState.WAITING)]
+from .letters import POISON, WAITING, given_up, letters, review_of, sent
 
 
 async def test_a_retry_is_a_new_execution_below_the_failed_one(process: Process):
@@ -117,40 +91,6 @@ async def test_a_retry_that_fails_again_is_a_letter_of_its_own(process: Process)
     assert (await process.ended(again.execution)).status is Status.COMPLETED
 
 
-async def test_all_that_fit_are_retried_and_the_rest_are_not(process: Process):
-    first, *others = await given_up(process, 3)
-    await review_of(process).discard(first, "not wanted any more")
-
-    none = await review_of(process).retry_all(LetterFilter(code="SOURCE_EMPTY"))
-    asked = await review_of(process).retry_all(
-        LetterFilter(code="SOURCE_NOT_FOUND", pipeline="suite.work")
-    )
-
-    assert none == []
-    assert [one.dead_letter_id for one in asked] == others
-    for one in asked:
-        assert isinstance(one, Retried)
-        assert one.execution is not None
-        assert (await process.ended(one.execution)).status is Status.COMPLETED
-
-
-async def test_a_rate_spreads_retries_over_time(process: Process):
-    await given_up(process, 3)
-    await process.stop()
-
-    await review_of(process).retry_all(WAITING, per_second=0.01)
-
-    async with process.database.transaction() as tx:
-        due = await tx.outbox.claim(limit=10, lease=1)
-        waiting, _ = await tx.outbox.depth()
-    assert (len(due), waiting) == (1, 3)
-
-
-async def test_a_rate_of_nothing_is_refused(process: Process):
-    with pytest.raises(InvalidParams, match="0"):
-        await review_of(process).retry_all(WAITING, per_second=0)
-
-
 async def test_what_was_discarded_is_not_retried(process: Process):
     (letter,) = await given_up(process)
     review = review_of(process)
@@ -185,19 +125,6 @@ async def test_a_letter_nobody_knows_is_not_found(process: Process):
         await review_of(process).retry(99)
 
 
-async def sent(process: Process, body: bytes, headers: Mapping[str, Any] | None = None) -> None:
-    await process.bus.publish(
-        Message(
-            MessageId("poison-1"),
-            "?",
-            COMMANDS_EXCHANGE,
-            "normalize.normal.suite",
-            body,
-            dict(headers or {}),
-        )
-    )
-
-
 async def test_a_message_that_is_none_can_be_sent_once_more_and_comes_back(process: Process):
     await process.start()
     await sent(process, POISON)
@@ -227,18 +154,6 @@ async def test_equal_poison_under_one_id_is_one_letter_seen_often(process: Proce
     assert (row["seen"], row["shape"], row["pipeline"]) == (3, "no JSON", None)
 
 
-async def test_what_could_not_be_retried_is_said_and_stops_nothing(process: Process):
-    await process.start()
-    await sent(process, b"x" * 70_000)
-    (row,) = await letters(process)
-
-    (one,) = await review_of(process).retry_all(WAITING)
-
-    assert isinstance(one, NotRetried)
-    assert one.dead_letter_id == row["dead_letter_id"]
-    assert "70,000 bytes" in one.reason
-
-
 async def test_failures_are_grouped_by_cause(process: Process):
     await given_up(process, 3)
     await sent(process, POISON)
@@ -264,3 +179,31 @@ async def test_while_the_same_is_open_a_retry_joins_it(process: Process):
 
     assert retried.execution == open_one
     assert not retried.is_new
+
+
+async def test_an_execution_s_letters_are_retried_once_and_told_each_time(process: Process):
+    (letter,) = await given_up(process)
+    (row,) = await letters(process)
+    review = review_of(process)
+
+    (first,) = await review.retry_execution(row["execution_id"])
+    (again,) = await review.retry_execution(row["execution_id"])
+
+    assert isinstance(first, Retried)
+    assert isinstance(again, Retried)
+    assert (first.dead_letter_id, first.is_new) == (letter, True)
+    assert (again.dead_letter_id, again.is_new) == (letter, False)
+    assert again.execution is not None
+    assert first.execution is not None
+    assert again.execution.execution_id == first.execution.execution_id
+
+
+async def test_an_execution_s_discarded_letters_say_why_they_are_not_retried(process: Process):
+    (letter,) = await given_up(process)
+    (row,) = await letters(process)
+    await review_of(process).discard(letter, "not wanted")
+
+    (refused,) = await review_of(process).retry_execution(row["execution_id"])
+
+    assert isinstance(refused, NotRetried)
+    assert "not wanted" in refused.reason

@@ -1,7 +1,8 @@
 """What a person decides about dead letters: try again (one, some, all), or discard."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -9,7 +10,14 @@ import structlog
 from spine_common.contracts.message import MAX_MESSAGE_BYTES, Message
 from spine_common.contracts.routing import COMMANDS_EXCHANGE
 from spine_common.contracts.shape import shape_of
-from spine_common.core.errors import Conflict, InvalidParams, NotRetryable
+from spine_common.core.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidParams,
+    NotRetryable,
+    SpineError,
+    Unavailable,
+)
 from spine_common.core.execution import Execution, Status
 from spine_common.core.ids import ExecutionId, MessageId, child_execution_id
 from spine_common.core.letters import LetterState
@@ -46,6 +54,14 @@ class NotRetried:
     reason: str
 
 
+class StoppedHalfway(DatabaseUnavailable):
+    """The database went away after some letters were settled: ``done`` is what came of those."""
+
+    def __init__(self, cause: Unavailable, done: list[Retried | NotRetried]) -> None:
+        super().__init__(cause.message, remedy="Asked again it goes on, and retries none twice.")
+        self.done = done
+
+
 class DeadLetterReview:
     """Settles dead letters on a person's word. Asking twice changes nothing."""
 
@@ -62,8 +78,7 @@ class DeadLetterReview:
         for attempt in range(_TRIES):
             try:
                 async with self._database.transaction() as tx:
-                    letter = await tx.dead_letters.lock(dead_letter_id)
-                    retried = await _retry(tx, letter, delay)
+                    retried = await _retry(tx, dead_letter_id, delay)
             except Conflict:
                 # The open execution of that key ended between two of our statements.
                 if attempt + 1 == _TRIES:
@@ -77,26 +92,55 @@ class DeadLetterReview:
     async def retry_execution(
         self, execution_id: ExecutionId, *, delay: float = 0.0
     ) -> list[Retried | NotRetried]:
-        """Try the waiting letters of an execution, and of all that it led to, again."""
-        async with self._database.reading() as tx:
-            letters = await tx.dead_letters.of_execution(execution_id)
-        return [await self._retry_or_say(letter, delay) for letter in letters]
+        """Try the waiting letters of an execution, and of all that it led to, again.
+
+        If none waits: what came of those retried before, or why the discarded ones are not.
+        """
+        letters = await self.letters_of(
+            execution_id, LetterState.WAITING, LetterState.RETRIED, LetterState.DISCARDED
+        )
+        settled: list[Retried | NotRetried] = []
+        with _telling(settled):
+            for letter in letters:
+                one = await self._retry_or_say(letter, delay)
+                settled.append(one)
+        return settled
 
     async def retry_all(
         self, wanted: LetterFilter, *, per_second: float | None = None, limit: int = 10_000
     ) -> list[Retried | NotRetried]:
         """Try every waiting letter that fits again, the oldest first, ``limit`` at most.
 
-        With a rate they are due one after the other, so that a hundred failures of one cause do
-        not come back as one. What fails again meanwhile is not tried a second time.
+        Letters that can't be retried do not count. With a rate they are due one after the other,
+        so that a hundred failures of one cause do not come back as one. What fails again meanwhile
+        is not tried a second time. Raises ``StoppedHalfway`` if the database goes away.
         """
         if per_second is not None and per_second <= 0:
             raise InvalidParams(
                 f"A rate can't be {per_second:g}.", remedy="Letters a second: more than 0."
             )
-        letters = await self._waiting(wanted, limit)
         pause = 0.0 if per_second is None else 1.0 / per_second
-        return [await self._retry_or_say(one, n * pause) for n, one in enumerate(letters)]
+        settled: list[Retried | NotRetried] = []
+        retried = ordered = 0
+        with _telling(settled):
+            async for letter in self._fitting(wanted):
+                if retried >= limit:
+                    break
+                settled.append(one := await self._retry_or_say(letter, ordered * pause))
+                retried += isinstance(one, Retried)
+                ordered += isinstance(one, Retried) and one.is_new
+        return settled
+
+    async def letters_of(self, execution_id: ExecutionId, *states: LetterState) -> list[int]:
+        """Return the letters of an execution and of all it led to, in the first of the states.
+
+        That is the first in which any of them is; the letters in the others are left out.
+        """
+        async with self._database.reading() as tx:
+            for state in states:
+                if letters := await tx.dead_letters.of_execution(execution_id, [state]):
+                    return letters
+        return []
 
     async def discard(self, dead_letter_id: int, because: str) -> bool:
         """Give a letter up, with a reason; False when it had been discarded before."""
@@ -112,32 +156,51 @@ class DeadLetterReview:
         log.info("dead_letter_discarded", dead_letter_id=dead_letter_id, because=because)
         return True
 
-    async def _waiting(self, wanted: LetterFilter, limit: int) -> list[int]:
-        found: list[int] = []
+    async def _fitting(self, wanted: LetterFilter) -> AsyncIterator[int]:
+        """Yield the letters that fit now, the oldest first; those that come meanwhile do not."""
         async with self._database.reading() as tx:
-            while len(found) < limit:
-                above, size = (found[-1] if found else 0), min(_PAGE, limit - len(found))
-                page = await tx.dead_letters.ids(wanted, above=above, limit=size)
-                found += page
-                if len(page) < size:
-                    break
-        return found
+            newest = await tx.dead_letters.newest()
+        above = 0
+        while above < newest:
+            async with self._database.reading() as tx:
+                page = await tx.dead_letters.ids(wanted, above=above, limit=_PAGE)
+            for letter in page:
+                if letter <= newest:
+                    yield letter
+            above = page[-1] if len(page) == _PAGE else newest
 
     async def _retry_or_say(self, dead_letter_id: int, delay: float) -> Retried | NotRetried:
         try:
             return await self.retry(dead_letter_id, delay=delay)
-        except NotRetryable as error:
+        except Unavailable:
+            raise
+        except SpineError as error:
+            # What is wrong with one letter keeps no other from being tried.
             return NotRetried(dead_letter_id, str(error))
 
 
-async def _retry(tx: Transaction, letter: KeptLetter, delay: float) -> Retried:
+@contextmanager
+def _telling(done: list[Retried | NotRetried]) -> Iterator[None]:
+    """Raise what ends the block as ``StoppedHalfway`` if something was done by then."""
+    try:
+        yield
+    except Unavailable as error:
+        if not done:
+            raise
+        raise StoppedHalfway(error, done) from error
+
+
+async def _retry(tx: Transaction, dead_letter_id: int, delay: float) -> Retried:
+    # The execution before its letter, as the desk does: the other way round is a deadlock.
+    owner = await tx.dead_letters.execution_of(dead_letter_id)
+    locked = await tx.ledger.lock(owner) if owner else None
+    letter = await tx.dead_letters.lock(dead_letter_id)
     if letter.state is LetterState.RETRIED:
         earlier = letter.retry_execution_id
         execution = await tx.ledger.get(earlier) if earlier else None
         return Retried(letter.dead_letter_id, execution, is_new=False)
     if letter.state is not LetterState.WAITING:
         raise _settled(letter)
-    locked = await tx.ledger.lock(letter.execution_id) if letter.execution_id else None
     if locked is None:
         await _send_again(tx, letter, delay)
         await tx.dead_letters.settle(letter.dead_letter_id, LetterState.RETRIED)
@@ -192,7 +255,8 @@ async def _send_again(tx: Transaction, letter: KeptLetter, delay: float) -> None
             f"Dead letter {letter.dead_letter_id} does not say where it was sent.",
             remedy="Discard it, and order what it was about.",
         )
-    name = f"{letter.dead_letter_id}/{letter.received_at.isoformat()}"
+    # Each time it came back it may be sent once more, and no broker may take that for a copy.
+    name = f"{letter.dead_letter_id}/{letter.received_at.isoformat()}/{letter.seen}"
     message = Message(
         message_id=MessageId(str(uuid.uuid5(_NAMESPACE, name))),
         type=shape_of(letter.body),

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, Text, case, cast, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from spine_common.adapters.database.statements import insert_into
 from spine_common.adapters.database.tables import dead_letters, executions
@@ -18,6 +19,7 @@ from spine_common.core.letters import LetterState
 from spine_common.core.texts import storable
 from spine_common.framework.ports.deadletters import (
     ALL_LETTERS,
+    WAITING,
     DeadLetter,
     KeptLetter,
     LetterFilter,
@@ -25,6 +27,11 @@ from spine_common.framework.ports.deadletters import (
 from spine_common.framework.ports.queries import Page, Window
 
 _WAITING = LetterState.WAITING.value
+_RENEWED = (
+    *("message_id", "queue", "body", "headers", "fingerprint"),
+    *("kind", "code", "reason", "state", "shape", "pipeline", "partition_key"),
+)
+_SETTLED = ("settled_at", "settled_because")
 _LISTED = [c for c in dead_letters.c if c.name not in {"body", "fingerprint"}]
 
 
@@ -38,43 +45,25 @@ class SqlDeadLetters:
         """Store a letter; False if it is there already, which is then counted once more."""
         fingerprint = _fingerprint(letter)
         may_be_here = letter.execution_id is None and (letter.message_id or letter.redelivered)
-        if may_be_here and await self._count_again(
-            (dead_letters.c.fingerprint == fingerprint) & (dead_letters.c.state == _WAITING)
-        ):
+        if may_be_here and await self._count_again(fingerprint):
             return False
-        inserted = await self._connection.execute(
-            insert_into(self._connection, dead_letters)
-            .values(
-                received_at=db_now(),
-                last_seen_at=db_now(),
-                message_id=storable(letter.message_id or "") or None,
-                queue=letter.queue,
-                body=letter.body,
-                headers=_json_safe(letter.headers),
-                execution_id=letter.execution_id,
-                attempt=letter.attempt,
-                kind=letter.kind.value,
-                code=letter.code,
-                reason=storable(letter.reason),
-                state=letter.state.value,
-                shape=storable(letter.shape),
-                pipeline=letter.pipeline,
-                partition_key=letter.partition_key,
-                fingerprint=fingerprint,
-            )
-            .on_conflict_do_nothing()
-            .returning(dead_letters.c.dead_letter_id)
+        new = insert_into(self._connection, dead_letters).values(
+            received_at=db_now(),
+            last_seen_at=db_now(),
+            fingerprint=fingerprint,
+            **_said(letter),
         )
-        if inserted.first() is not None:
-            return True
-        await self._count_again(
-            (dead_letters.c.execution_id == letter.execution_id)
-            & (dead_letters.c.attempt == letter.attempt)
+        # One statement: whoever settles the stored letter meanwhile is waited for, then judged.
+        kept = await self._connection.execute(
+            new.on_conflict_do_update(
+                index_elements=["execution_id", "attempt"], set_=_once_more(new.excluded)
+            ).returning(dead_letters.c.seen)
         )
-        return False
+        return bool(kept.scalar_one() == 1)
 
-    async def _count_again(self, condition: ColumnElement[bool]) -> bool:
-        first = select(func.min(dead_letters.c.dead_letter_id)).where(condition).scalar_subquery()
+    async def _count_again(self, fingerprint: str) -> bool:
+        equal = (dead_letters.c.fingerprint == fingerprint) & (dead_letters.c.state == _WAITING)
+        first = select(func.min(dead_letters.c.dead_letter_id)).where(equal).scalar_subquery()
         counted = await self._connection.execute(
             update(dead_letters)
             .where(dead_letters.c.dead_letter_id == first)
@@ -97,6 +86,18 @@ class SqlDeadLetters:
             raise _not_found(dead_letter_id)
         return {**row, "body": bytes(row["body"])}
 
+    async def execution_of(self, dead_letter_id: int) -> ExecutionId | None:
+        """Return whose letter it is, unlocked; ``DeadLetterNotFound`` if there is none."""
+        found = await self._connection.execute(
+            select(dead_letters.c.execution_id).where(
+                dead_letters.c.dead_letter_id == dead_letter_id
+            )
+        )
+        row = found.first()
+        if row is None:
+            raise _not_found(dead_letter_id)
+        return None if row.execution_id is None else ExecutionId(row.execution_id)
+
     async def lock(self, dead_letter_id: int) -> KeptLetter:
         """Lock one letter; ``DeadLetterNotFound`` if there is none."""
         found = await self._connection.execute(
@@ -117,6 +118,7 @@ class SqlDeadLetters:
             body=bytes(row.body),
             headers=row.headers,
             code=row.code,
+            seen=row.seen,
         )
 
     async def settle(
@@ -148,13 +150,17 @@ class SqlDeadLetters:
         )
         return [row.dead_letter_id for row in found]
 
-    async def of_execution(self, execution_id: ExecutionId) -> list[int]:
-        """Return the ids of the waiting letters of an execution and of all that it led to."""
-        family = (
-            select(executions.c.execution_id)
-            .where(executions.c.execution_id == execution_id)
-            .cte("family", recursive=True)
-        )
+    async def newest(self) -> int:
+        """Return the id of the letter that came last; 0 if there is none."""
+        return await self._connection.scalar(select(func.max(dead_letters.c.dead_letter_id))) or 0
+
+    async def of_execution(
+        self, execution_id: ExecutionId, states: Sequence[LetterState] = WAITING
+    ) -> list[int]:
+        """Return the ids of the letters of an execution and of all that it led to."""
+        # From the id and not from its row: a letter can name an execution the ledger has not.
+        itself = select(cast(execution_id, Text).label("execution_id"))
+        family = itself.cte("family", recursive=True)
         family = family.union(
             select(executions.c.execution_id).join(
                 family, executions.c.parent_id == family.c.execution_id
@@ -163,7 +169,7 @@ class SqlDeadLetters:
         found = await self._connection.execute(
             select(dead_letters.c.dead_letter_id)
             .where(dead_letters.c.execution_id.in_(select(family.c.execution_id)))
-            .where(dead_letters.c.state == _WAITING)
+            .where(dead_letters.c.state.in_([state.value for state in states]))
             .order_by(dead_letters.c.dead_letter_id)
         )
         return [row.dead_letter_id for row in found]
@@ -179,19 +185,62 @@ class SqlDeadLetters:
             func.min(dead_letters.c.received_at).label("first_seen"),
             func.max(dead_letters.c.last_seen_at).label("last_seen"),
             func.max(dead_letters.c.dead_letter_id).label("newest_id"),
-            func.max(dead_letters.c.reason).label("example"),
         )
         query = _filtered(query, wanted).group_by(*cause)
-        counted = query.order_by(func.count().desc(), dead_letters.c.code, dead_letters.c.pipeline)
-        page = await self._page(counted, window)
-        return Page([{**row, "count": int(row["count"])} for row in page.rows], page.total)
+        total = await self._count(query)
+        ordered = query.order_by(func.count().desc(), *cause)
+        causes = ordered.limit(window.limit).offset(window.offset).subquery()
+        # Joined to a page of causes: the reasons of all letters need not be read.
+        found = await self._connection.execute(
+            select(causes, dead_letters.c.reason.label("example"))
+            .join(dead_letters, dead_letters.c.dead_letter_id == causes.c.newest_id)
+            .order_by(causes.c.letters.desc(), causes.c.code, causes.c.pipeline, causes.c.shape)
+        )
+        return Page([{**row, "count": int(row["count"])} for row in found.mappings()], total)
 
     async def _page(self, query: Select[Any], window: Window) -> Page:
-        total = await self._connection.scalar(
-            select(func.count()).select_from(query.order_by(None).subquery())
-        )
+        total = await self._count(query.order_by(None))
         found = await self._connection.execute(query.limit(window.limit).offset(window.offset))
-        return Page([dict(row) for row in found.mappings()], total or 0)
+        return Page([dict(row) for row in found.mappings()], total)
+
+    async def _count(self, query: Select[Any]) -> int:
+        counted = select(func.count()).select_from(query.subquery())
+        return await self._connection.scalar(counted) or 0
+
+
+def _said(letter: DeadLetter) -> dict[str, Any]:
+    """Return the columns that tell what a letter says and whose it is."""
+    return {
+        "message_id": storable(letter.message_id or "") or None,
+        "queue": letter.queue,
+        "body": letter.body,
+        "headers": _json_safe(letter.headers),
+        "execution_id": letter.execution_id,
+        "attempt": letter.attempt,
+        "kind": letter.kind.value,
+        "code": letter.code,
+        "reason": storable(letter.reason),
+        "state": letter.state.value,
+        "shape": storable(letter.shape),
+        "pipeline": letter.pipeline,
+        "partition_key": letter.partition_key,
+    }
+
+
+def _once_more(new: ReadOnlyColumnCollection[str, ColumnElement[Any]]) -> dict[str, Any]:
+    """Return what changes of the letter of an attempt when another of that attempt comes.
+
+    If the new one waits and nobody has decided about the stored one, that waits from now on and
+    says what the new one says: its execution was not tried again after all, or its message came
+    back. A person's discard, and a retry that is an execution of its own, stand.
+    """
+    stored = dead_letters.c
+    undecided = stored.state.in_([LetterState.RESCHEDULED.value, LetterState.MOOT.value])
+    came_back = (stored.state == LetterState.RETRIED.value) & stored.retry_execution_id.is_(None)
+    waits = (new["state"] == _WAITING) & (undecided | came_back)
+    said = {name: case((waits, new[name]), else_=stored[name]) for name in _RENEWED}
+    open_again = {name: case((waits, null()), else_=stored[name]) for name in _SETTLED}
+    return {**said, **open_again, "seen": stored.seen + 1, "last_seen_at": db_now()}
 
 
 def _filtered(query: Select[Any], wanted: LetterFilter) -> Select[Any]:

@@ -46,6 +46,11 @@ class KeptLetter:
     body: bytes = field(repr=False)
     headers: Mapping[str, Any] = field(repr=False)
     code: str
+    seen: int
+    """How often it came; it waits anew at most once for each time."""
+
+
+WAITING = (LetterState.WAITING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class LetterFilter:
     ``since`` itself counts, ``until`` does not.
     """
 
-    states: Sequence[LetterState] = (LetterState.WAITING,)
+    states: Sequence[LetterState] = WAITING
     pipeline: str | None = None
     partition_key: str | None = None
     code: str | None = None
@@ -75,6 +80,9 @@ class DeadLetters(Protocol):
 
         One letter for each attempt of an execution. A message without one is the same as an
         equal one that waits if it has the same message id, or if the broker delivered it before.
+
+        A letter that was ``rescheduled``, ``moot``, or ``retried`` as it came, waits again and says
+        what the new one says if that one waits: it is for a person after all.
         """
 
     async def recent(self, window: Window, wanted: LetterFilter = ALL_LETTERS) -> Page:
@@ -82,6 +90,12 @@ class DeadLetters(Protocol):
 
     async def show(self, dead_letter_id: int) -> dict[str, Any]:
         """Return one letter whole; ``DeadLetterNotFound`` if there is none."""
+
+    async def execution_of(self, dead_letter_id: int) -> ExecutionId | None:
+        """Return whose letter it is, which never changes; ``DeadLetterNotFound`` if there is none.
+
+        For who has to lock both: the execution is locked before its letter, always.
+        """
 
     async def lock(self, dead_letter_id: int) -> KeptLetter:
         """Lock one letter; ``DeadLetterNotFound`` if there is none."""
@@ -99,11 +113,17 @@ class DeadLetters(Protocol):
     async def ids(self, wanted: LetterFilter, *, above: int = 0, limit: int = 1000) -> list[int]:
         """Return the ids of letters, oldest first, beginning above one."""
 
-    async def of_execution(self, execution_id: ExecutionId) -> list[int]:
-        """Return the ids of the waiting letters of an execution and of all that it led to."""
+    async def newest(self) -> int:
+        """Return the id of the letter that came last; 0 if there is none."""
+
+    async def of_execution(
+        self, execution_id: ExecutionId, states: Sequence[LetterState] = WAITING
+    ) -> list[int]:
+        """Return the ids of the letters of an execution and of all that it led to, oldest first."""
 
     async def groups(self, wanted: LetterFilter, window: Window) -> Page:
         """Return letters by cause: code, pipeline, shape, with count, first and last seen.
 
-        ``count`` counts every time a letter was seen; ``letters`` counts letters.
+        ``count`` counts every time a letter was seen; ``letters`` counts letters; ``example`` is
+        the reason of the newest of them, ``newest_id``.
         """
