@@ -85,6 +85,33 @@ def test_what_is_typed_wrong_ends_with_2(document, words, code):
 
 
 @pytest.mark.usefixtures("failed")
+@pytest.mark.parametrize(
+    ("option", "right"),
+    [
+        ("--pipeline", "pipeline list"),
+        ("--partition", "week_ending=2025-11-14/tier=OTC"),
+        ("--code", "dlq groups"),
+        ("--shape", "dlq groups"),
+        ("--since", "2025-12-20"),
+        ("--until", "2025-12-20"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", " "])
+def test_a_filter_without_a_value_is_not_everything(document, option, value, right):
+    for words in (
+        ("retry", "--pipeline", "otc.ingest"),
+        ("discard", "--reason", "x", "--yes"),
+        ("list",),
+        ("groups",),
+    ):
+        error = document("dlq", *words, option, value, code=2)["error"]
+        assert error["code"] in {"INVALID_PARAMS", "INVALID_DATE"}
+        assert option in error["message"]
+        assert right in error["remedy"]
+    assert document("dlq", "list")["total"] == 3
+
+
+@pytest.mark.usefixtures("failed")
 def test_failures_of_one_cause_are_one_line(spine, document, keep):
     for _ in range(3):
         keep(b'{"half": ')
@@ -99,6 +126,14 @@ def test_failures_of_one_cause_are_one_line(spine, document, keep):
     text = spine("dlq", "groups", "--pipeline", "otc.ingest").stdout
     assert f"dlq retry --code SOURCE_NOT_FOUND --pipeline {PIPELINE}" in text
     assert "dlq retry --code MESSAGE_UNDECODABLE --shape 'no JSON'" in spine("dlq", "groups").stdout
+
+
+def test_a_cause_is_told_by_its_newest_letter(spine, document, keep):
+    keep(b"1", reason="of all the last by the alphabet", message_id="1")
+    keep(b"2", reason="newest", message_id="2")
+    (cause,) = document("dlq", "groups")["groups"]
+    assert (cause["newest_id"], cause["example"]) == (2, "newest")
+    assert "reason     newest\n" in spine("dlq", "groups").stdout
 
 
 def test_a_letter_is_shown_with_message_headers_and_execution(spine, document, failed):

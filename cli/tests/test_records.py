@@ -62,6 +62,19 @@ def test_an_unknown_execution_is_no_usage_error(document):
     assert document("execution", "show", "nope", code=1)["error"]["code"] == "EXECUTION_NOT_FOUND"
 
 
+@pytest.mark.parametrize("word", ["show", "status", "cancel"])
+def test_an_execution_s_id_may_be_written_in_capitals(document, word):
+    ordered = document("submit", "example.hello")
+    assert document("execution", word, ordered["id"].upper())["id"] == ordered["id"]
+
+
+@pytest.mark.parametrize("word", ["show", "cancel"])
+def test_an_execution_that_is_not_there_is_quoted(document, word):
+    error = document("execution", word, "", code=1)["error"]
+    assert (error["code"], error["message"]) == ("EXECUTION_NOT_FOUND", "There is no execution ''.")
+    assert "spine execution list" in error["remedy"]
+
+
 @pytest.mark.parametrize("words", [("pipeline", "list"), ("list",)])
 def test_pipelines_are_listed_with_their_other_names(spine, document, words):
     assert "otc.ingest" in spine(*words).stdout

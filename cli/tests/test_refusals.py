@@ -70,3 +70,65 @@ def test_trouble_that_lasts_is_told_and_trouble_that_passes_is_not(monkeypatch):
     trouble.check()
     trouble.heard(_Failed())
     trouble.check()
+
+
+COMMAND = [sys.executable, "-c", "from spine_cli.main import main; main()"]
+
+
+def no_space(*words: str) -> subprocess.CompletedProcess[str]:
+    with Path("/dev/full").open("w") as full:
+        return subprocess.run(  # noqa: S603 - our own program
+            [*COMMAND, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dlq", "list"),
+        ("dlq", "list", "--json"),
+        ("dlq", "show", "1"),
+        ("dlq", "show", "1", "--body"),
+        ("dlq", "show", "1", "--json"),
+        ("dlq", "show", "99", "--json"),
+        ("query", "weeks", "--format", "csv"),
+        ("--help",),
+    ],
+)
+def test_a_full_disk_behind_the_output_is_told_in_a_sentence(keep, words):
+    keep(b"x" * 70_000)
+    done = no_space(*words)
+    assert done.returncode == 1
+    assert done.stderr.startswith("OUTPUT_FAILED: The output can't be written: No space left")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_who_reads_no_further_ends_the_command_quietly(keep, monkeypatch):
+    # Unbuffered, Python does not hear that a part was not taken.
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    keep(b"x" * 700_000)
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [*COMMAND, "dlq", "show", "1", "--body"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 1
+
+
+def test_without_a_stdout_nothing_is_said_and_the_work_is_done():
+    done = subprocess.run(  # noqa: S603 - our own program
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "dlq", "list", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -85,10 +85,30 @@ def test_what_can_not_be_retried_is_listed_with_its_reason(spine, document):
 
 def test_an_execution_without_letters_says_so(document):
     ran = document("run", "example.hello")
-    (refused,) = document("dlq", "retry", ran["id"], code=1)["not_retried"]
-    assert "is completed" in refused["reason"]
-    (unknown,) = document("dlq", "retry", "nope", code=1)["not_retried"]
-    assert "There is no execution 'nope'" in unknown["reason"]
+    for word, words in (("retried", ("retry",)), ("discarded", ("discard", "--reason", "x"))):
+        (refused,) = document("dlq", *words, ran["id"], code=1)[f"not_{word}"]
+        assert "is completed: no dead letter of it waits" in refused["reason"]
+        assert (refused["dead_letter_id"], refused["execution_id"]) == (None, ran["id"])
+        (unknown,) = document("dlq", *words, "nope", code=1)[f"not_{word}"]
+        assert "There is no execution 'nope'" in unknown["reason"]
+        assert (unknown["dead_letter_id"], unknown["execution_id"]) == (None, "nope")
+
+
+def test_an_execution_retried_twice_is_told_with_its_letter(spine, document, three):
+    (first,) = document("dlq", "retry", three[2])["retried"]
+    (again,) = document("dlq", "retry", three[2].upper())["retried"]
+    assert again == {**first, "is_new": False}
+    said = spine("dlq", "retry", three[2]).stdout
+    assert f"{first['dead_letter_id']}   asked for before   {first['execution_id']}" in said
+
+
+@pytest.mark.parametrize("wrong", ["9" * 20, "", " "])
+def test_names_are_all_looked_at_before_anything_is_done(document, three, wrong):
+    for words in (("retry",), ("discard", "--reason", "x")):
+        error = document("dlq", *words, "1", wrong, three[1], code=2)["error"]
+        assert error["code"] == "INVALID_PARAMS"
+        assert repr(wrong) in error["message"]
+    assert document("dlq", "list")["total"] == len(three)
 
 
 @pytest.mark.usefixtures("three")
@@ -154,11 +174,31 @@ def test_discarding_needs_a_reason_and_a_filter_a_word_as_well(spine, document, 
     assert document("dlq", "list", "--state", "discarded")["total"] == len(three)
 
 
-def test_an_execution_s_letters_are_discarded(document, three):
+def test_an_execution_s_letters_are_discarded(spine, document, three):
     (one,) = document("dlq", "discard", three[1], "--reason", "a test")["discarded"]
     assert document("dlq", "show", str(one["dead_letter_id"]))["execution_id"] == three[1]
-    (gone,) = document("dlq", "discard", three[1], "--reason", "x", code=1)["not_discarded"]
-    assert "no dead letter of it waits" in gone["reason"]
+    again = document("dlq", "discard", three[1], "--reason", "x")["discarded"]
+    assert again == [{**one, "is_new": False}]
+    said = spine("dlq", "discard", three[1], "--reason", "x").stdout
+    assert f"{one['dead_letter_id']}   discarded before" in said
+    assert document("dlq", "show", str(one["dead_letter_id"]))["settled_because"] == "a test"
+
+
+def test_what_was_retried_is_not_discarded_by_either_name(document, three):
+    (one,) = document("dlq", "retry", three[0])["retried"]
+    number = one["dead_letter_id"]
+    for name in (three[0], str(number)):
+        (refused,) = document("dlq", "discard", name, "--reason", "x", code=1)["not_discarded"]
+        assert (refused["dead_letter_id"], "is retried" in refused["reason"]) == (number, True)
+
+
+def test_what_was_discarded_is_not_retried_by_either_name(document, three):
+    (one,) = document("dlq", "discard", three[0], "--reason", "a test")["discarded"]
+    number = one["dead_letter_id"]
+    for name, asked in ((three[0], three[0]), (str(number), None)):
+        (refused,) = document("dlq", "retry", name, code=1)["not_retried"]
+        assert (refused["dead_letter_id"], refused["execution_id"]) == (number, asked)
+        assert "a test" in refused["reason"]
 
 
 def test_a_message_that_is_none_is_sent_again_as_it_came(spine, document, keep, finish):
@@ -204,8 +244,8 @@ def test_a_database_server_answers_the_same(document, order, finish, keep):
     (retried,) = document("dlq", "retry", "1")["retried"]
     assert document("dlq", "retry", "1")["retried"] == [{**retried, "is_new": False}]
     (again,) = document("dlq", "retry", failed)["retried"]
-    assert again == {**retried, "is_new": False, "dead_letter_id": None}
+    assert again == {**retried, "is_new": False}
     assert document("dlq", "discard", "2", "--reason", "noise")["discarded"]
     assert document("execution", "cancel", retried["execution_id"])["status"] == "cancelled"
-    assert document("ledger", "replay")["executions"] == 2
+    assert document("ledger", "replay", "--yes")["executions"] == 2
     assert document("ledger", "verify")["is_sound"] is True

@@ -1,6 +1,8 @@
 """The `spine` command: which commands there are, each in a file of its own."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +23,7 @@ from spine_cli.commands import (
     up,
     worker,
 )
-from spine_cli.errors import USAGE, SpineGroup, complain
+from spine_cli.errors import FAILED, USAGE, SpineGroup, complain
 
 app = typer.Typer(
     name="spine",
@@ -82,7 +84,28 @@ def main() -> None:
         if any("\ud800" <= character <= "\udfff" for character in argument):
             complain("USAGE", f"{argument!a} is no UTF-8 text.", "Type it in UTF-8.")
             sys.exit(USAGE)
-    app()
+    if sys.stdout is None:
+        # Else the next file opened, the database even, would be what others take for stdout.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has enough; that is no failure to speak of.
+        _write_nowhere()
+        sys.exit(FAILED)
+    except OSError as error:
+        _write_nowhere()
+        said = f"The output can't be written: {error.strerror or error}."
+        complain("OUTPUT_FAILED", said, "What the command did is done. See where its output goes.")
+        sys.exit(FAILED)
+
+
+def _write_nowhere() -> None:
+    """Let Python write what is left once more when it ends, without complaining once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from spine_cli.documents import execution_document
 from spine_cli.embedded import opened, quiet_settings
 from spine_cli.family import below
 from spine_cli.invocation import spine
+from spine_cli.naming import execution_named, no_execution
 from spine_cli.options import ExecutionIdArgument, Json
 from spine_cli.progress import partition_text
 from spine_cli.render import print_json
+from spine_common.core.errors import ExecutionNotFound
 from spine_common.core.execution import Execution
 from spine_common.core.ids import ExecutionId
 from spine_common.core.pipeline import TriggerSource
@@ -25,7 +27,7 @@ def cancel(execution_id: ExecutionIdArgument, *, reason: Reason = "", json: Json
 
     A worker that is at it stops at its next heartbeat, and what it made is not written.
     """
-    cancelled, children = asyncio.run(_cancel(ExecutionId(execution_id), reason))
+    cancelled, children = asyncio.run(_cancel(execution_named(execution_id), reason))
     if json:
         documents = [execution_document(child) for child in children]
         print_json({**execution_document(cancelled), "children": documents})
@@ -45,7 +47,10 @@ async def _cancel(execution_id: ExecutionId, reason: str) -> tuple[Execution, li
     from spine_common.framework.cancel import cancel as end  # noqa: PLC0415 - heavy
 
     async with opened(quiet_settings()) as platform:
-        cancelled = await end(platform.database, platform.registry, execution_id, reason)
+        try:
+            cancelled = await end(platform.database, platform.registry, execution_id, reason)
+        except ExecutionNotFound:
+            raise no_execution(execution_id) from None
         async with platform.database.reading() as tx:
             # What a person had tried again goes on.
             return cancelled, await below(tx, execution_id, but={TriggerSource.DLQ})

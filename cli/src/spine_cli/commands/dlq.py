@@ -164,12 +164,12 @@ def discard(
         raise InvalidParams("A discarded letter needs a reason.", field="reason")
     choice = _choice(pipeline, partition, code, shape, since, until)
     if _is_named(ids, choice):
-        settled = asyncio.run(settling.discard_named(ids or (), reason))
+        done = asyncio.run(settling.discard_named(ids or (), reason))
     else:
         if not yes and (meant := asyncio.run(settling.count(choice))):
             ask_or_refuse(f"Discard {counted(meant, 'dead letter')}?")
-        settled = asyncio.run(settling.discard_fitting(choice, reason))
-    report_discarded(settled, json=json)
+        done = asyncio.run(settling.discard_fitting(choice, reason))
+    report_discarded(done, json=json)
 
 
 def _choice(  # noqa: PLR0917 - as above
@@ -207,5 +207,5 @@ def _is_named(ids: list[str] | None, choice: Choice) -> bool:
 
 
 def _retry_fitting(choice: Choice, rate: float | None, limit: int | None, *, json: bool) -> None:
-    settled, waiting = asyncio.run(settling.retry_fitting(choice, rate, limit or MOST_AT_ONCE))
-    report_retried(settled, waiting, rate, json=json)
+    done = asyncio.run(settling.retry_fitting(choice, rate, limit or MOST_AT_ONCE))
+    report_retried(done, rate, by_filter=True, json=json)

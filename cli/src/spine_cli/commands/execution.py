@@ -10,6 +10,7 @@ import typer
 from spine_cli.commands.cancel import cancel
 from spine_cli.documents import event_document, execution_document
 from spine_cli.embedded import opened, quiet_settings
+from spine_cli.naming import execution_named
 from spine_cli.options import ExecutionIdArgument, Json
 from spine_cli.progress import Snapshot, note, partition_text, rows_text, seconds
 from spine_cli.render import Field, print_json, print_table, printable
@@ -70,7 +71,7 @@ async def _recent(status: Status | None, pipeline: str | None, limit: int) -> li
 @app.command()
 def show(execution_id: ExecutionIdArgument, *, json: Json = False) -> None:
     """Show an execution: what was ordered, what happened, what came of it."""
-    snapshot, events = asyncio.run(_whole(ExecutionId(execution_id)))
+    snapshot, events = asyncio.run(_whole(execution_named(execution_id)))
     execution = snapshot.execution
     if json:
         document = execution_document(execution)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spine_cli.invocation import spine
 from spine_cli.selection import parse_moment
-from spine_common.core.errors import InvalidDate
+from spine_common.core.errors import InvalidDate, InvalidParams
 from spine_common.core.letters import LetterState
 
 if TYPE_CHECKING:
@@ -53,7 +54,11 @@ Until = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was typed to choose letters, not judged yet; None is not given."""
+    """What was typed to choose letters; None is not given.
+
+    An option given without a value is refused here, before anything is done: it comes from a
+    script's variable that is not set, and whoever wrote it did not mean all letters.
+    """
 
     pipeline: str | None = None
     partition: str | None = None
@@ -62,6 +67,25 @@ class Choice:
     since: str | None = None
     until: str | None = None
     state: State = State.WAITING
+
+    def __post_init__(self) -> None:
+        """Raise ``InvalidParams`` for an option without a value, ``InvalidDate`` for no time."""
+        groups = f"see {spine('dlq', 'groups')}"
+        right = {
+            "pipeline": f"Give a name or alias, see {spine('pipeline', 'list')}",
+            "partition": "Give one like week_ending=2025-11-14/tier=OTC",
+            "code": f"Give an error's code, {groups}",
+            "shape": f"Give a message's type, {groups}",
+        }
+        for field, remedy in right.items():
+            value = getattr(self, field)
+            if value is not None and not value.strip():
+                raise InvalidParams(
+                    f"--{field} can't be {value!r}.",
+                    remedy=f"{remedy}, or leave --{field} out.",
+                    field=field,
+                )
+        self._moments()
 
     @property
     def is_given(self) -> bool:
@@ -75,7 +99,7 @@ class Choice:
         since, until = self._moments()
         return LetterFilter(
             states=() if self.state is State.ALL else (LetterState(self.state),),
-            pipeline=registry.pipeline(self.pipeline).name if self.pipeline else None,
+            pipeline=registry.pipeline(self.pipeline).name if self.pipeline is not None else None,
             partition_key=self.partition,
             code=self.code,
             shape=self.shape,
@@ -84,8 +108,8 @@ class Choice:
         )
 
     def _moments(self) -> tuple[datetime | None, datetime | None]:
-        since = parse_moment(self.since, "--since") if self.since else None
-        until = parse_moment(self.until, "--until") if self.until else None
+        since = parse_moment(self.since, "--since") if self.since is not None else None
+        until = parse_moment(self.until, "--until") if self.until is not None else None
         if since is not None and len(self.since or "") == len("2025-12-20"):
             # A mere day is read as its end, and who says "since Monday" means Monday, too.
             since = datetime.combine(since, time.min, since.tzinfo)

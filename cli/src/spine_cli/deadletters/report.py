@@ -5,8 +5,8 @@ from typing import Any
 
 import typer
 
-from spine_cli.deadletters.settling import Settled
-from spine_cli.errors import FAILED
+from spine_cli.deadletters.settling import Settled, Settlement
+from spine_cli.errors import FAILED, as_document
 from spine_cli.invocation import spine
 from spine_cli.render import Field, code, print_json, print_table
 from spine_cli.waiting import print_who_does_it
@@ -23,54 +23,66 @@ _WHY = Field("reason", "why not")
 
 
 def report_retried(
-    settled: Sequence[Settled],
-    waiting: int | None = None,
-    rate: float | None = None,
-    *,
-    json: bool,
+    done: Settlement, rate: float | None = None, *, by_filter: bool = False, json: bool
 ) -> None:
     """Say what came of letters that were to be retried; exit code 1 if nothing could be.
 
-    ``waiting`` is how many of those a filter means wait still, ``rate`` how many a second are due.
+    ``rate`` is how many a second are due. What stopped it half-way is raised after the report.
     """
-    refused = sum(bool(one.refused) for one in settled)
     if json:
-        document = _document("retried", settled)
-        print_json(document if waiting is None else {**document, "still_waiting": waiting})
+        waiting = {"still_waiting": done.waiting} if by_filter else {}
+        print_json(_document("retried", done) | waiting | _trouble(done))
     else:
         words = ("asked for before", "ordered again")
-        rows = [_retried_document(one) | _result(one, *words) for one in settled]
-        _print(_RETRIED_FIELDS, rows, settled, words)
-        if rate is not None and len(settled) > 1:
-            lasts = (len(settled) - 1) / rate
+        rows = [_retried_document(one) | _result(one, *words) for one in done.settled]
+        _print(_RETRIED_FIELDS, rows, done.settled, words)
+        ordered = sum(one.is_new and not one.refused for one in done.settled)
+        if rate is not None and ordered > 1:
+            lasts = (ordered - 1) / rate
             typer.echo(f"They are due one after the other, the last {lasts:,.0f} s from now.")
-        if waiting is not None and waiting > refused:
-            typer.echo(f"{waiting:,} wait still; the same command takes the next of them.")
-        _print_next(settled)
-    _end(settled)
+        if done.waiting:
+            typer.echo(_still(done.waiting, sum(bool(one.refused) for one in done.settled)))
+        _print_next(done.settled)
+    _end(done, json=json)
 
 
-def report_discarded(settled: Sequence[Settled], *, json: bool) -> None:
+def _still(waiting: int, refused: int) -> str:
+    """Say how many wait still, and whether asking once more gets any further."""
+    if waiting <= refused:
+        return f"{waiting:,} wait still: nothing but what was refused."
+    among = f", the {refused:,} refused among them" if refused else ""
+    return f"{waiting:,} wait still{among}; the same command takes the next of them."
+
+
+def report_discarded(done: Settlement, *, json: bool) -> None:
     """Say what came of letters that were to be discarded; exit code 1 if none could be."""
     if json:
-        print_json(_document("discarded", settled))
+        print_json(_document("discarded", done) | _trouble(done))
     else:
         words = ("discarded before", "discarded")
-        rows = [_discarded_document(one) | _result(one, *words) for one in settled]
-        _print(_DISCARDED_FIELDS, rows, settled, words)
-    _end(settled)
+        rows = [_discarded_document(one) | _result(one, *words) for one in done.settled]
+        _print(_DISCARDED_FIELDS, rows, done.settled, words)
+    _end(done, json=json)
 
 
-def _document(done: str, settled: Sequence[Settled]) -> dict[str, Any]:
-    tell = _retried_document if done == "retried" else _discarded_document
+def _document(word: str, done: Settlement) -> dict[str, Any]:
+    tell = _retried_document if word == "retried" else _discarded_document
     return {
-        done: [tell(one) for one in settled if not one.refused],
-        f"not_{done}": [
-            {"dead_letter_id": one.dead_letter_id, "reason": one.refused}
-            for one in settled
+        word: [tell(one) for one in done.settled if not one.refused],
+        f"not_{word}": [
+            {
+                "dead_letter_id": one.dead_letter_id,
+                "execution_id": one.asked,
+                "reason": one.refused,
+            }
+            for one in done.settled
             if one.refused
         ],
     }
+
+
+def _trouble(done: Settlement) -> dict[str, Any]:
+    return {} if done.stopped is None else as_document(done.stopped)
 
 
 def _retried_document(one: Settled) -> dict[str, Any]:
@@ -122,6 +134,10 @@ def _print_next(settled: Sequence[Settled]) -> None:
         print_who_does_it()
 
 
-def _end(settled: Sequence[Settled]) -> None:
-    if settled and all(one.refused for one in settled):
+def _end(done: Settlement, *, json: bool) -> None:
+    if done.stopped is not None:
+        if not json:
+            raise done.stopped
+        raise typer.Exit(FAILED)
+    if done.settled and all(one.refused for one in done.settled):
         raise typer.Exit(FAILED)
