@@ -17,6 +17,7 @@ from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.core.errors import FenceLost, NotCancellable, NotRetryable, classify, code_of
 from spine_common.core.execution import TERMINAL, Execution
 from spine_common.core.ids import ExecutionId
+from spine_common.core.letters import LetterState
 from spine_common.core.pipeline import TriggerSource
 from spine_common.framework.audit import replay, verify
 from spine_common.framework.cancel import cancel
@@ -37,6 +38,11 @@ from .builders import REGISTRY
 POLICY = RetryPolicy(max_retries=1, base=0.001, cap=0.001)
 HELD, OVER = LeaseTerms(seconds=60), LeaseTerms(seconds=-1)
 _Answer = TypeVar("_Answer")
+
+
+FOR_A_PERSON = LetterFilter(
+    states=(LetterState.WAITING, LetterState.RETRIED, LetterState.DISCARDED)
+)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -232,11 +238,11 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ended[execution.execution_id] = execution.status
 
     @invariant()
-    def what_was_given_up_has_a_letter(self) -> None:
+    def what_was_given_up_is_a_person_s(self) -> None:
         async def step() -> set[str]:
             async with self.database.reading() as tx:
                 given_up = await tx.ledger.recent(status="dead_lettered", limit=1000)
-                ids = await tx.dead_letters.ids(LetterFilter(states=()), limit=1000)
+                ids = await tx.dead_letters.ids(FOR_A_PERSON, limit=1000)
                 letters = [await tx.dead_letters.show(one) for one in ids]
             told = {letter["execution_id"] for letter in letters}
             return {one.execution_id for one in given_up} - told
