@@ -62,7 +62,57 @@ def test_a_row_that_is_not_as_its_events_tell_is_found_and_rebuilt(spine, docume
 
     assert document("ledger", "replay", "--yes")["changed"] == [ran["id"]]
     assert document("execution", "show", ran["id"])["status"] == "completed"
-    assert "0 of them had been stored otherwise" in spine("ledger", "replay").stdout
+    assert "0 of them had been stored otherwise" in spine("ledger", "replay", "--yes").stdout
+
+
+@pytest.mark.breaks_ledger
+def test_where_nobody_can_be_asked_a_replay_wants_yes(document):
+    ran = document("run", "example.hello")
+    with closing(sqlite3.connect("data/spine.db")) as database, database:
+        database.execute("UPDATE executions SET status = 'failed'")
+
+    refused = document("ledger", "replay", code=2)["error"]
+
+    assert (refused["code"], refused["remedy"]) == ("MISSING_REQUIRED", "Add --yes.")
+    assert document("execution", "show", ran["id"])["status"] == "failed"
+
+
+@pytest.mark.breaks_ledger
+def test_lost_events_are_to_be_restored_or_given_up_on_purpose(spine, document):
+    ran = document("run", "example.hello")
+    gone = document("submit", "example.hello", "-p", "name=gone")
+    with closing(sqlite3.connect("data/spine.db")) as database, database:
+        database.execute("DELETE FROM execution_events WHERE type = 'completed'")
+        database.execute("DELETE FROM execution_events WHERE execution_id = ?", (gone["id"],))
+
+    told = spine("ledger", "verify", code=1).stdout
+    assert "Next: restore the events from a backup" in told
+    assert "ledger replay" not in told
+    refused = document("ledger", "replay", "--yes", code=1)["error"]
+    assert refused["code"] == "LEDGER_CORRUPT"
+    assert "spine ledger replay --accept-loss" in refused["remedy"]
+    assert document("execution", "show", ran["id"])["status"] == "completed"
+
+    said = spine("ledger", "replay", "--accept-loss", "--yes").stdout
+    assert "1 execution removed that no event tells of." in said
+    given_up = said.partition("given up")[2]
+    assert ran["id"] in given_up
+    assert gone["id"] in given_up
+    assert document("execution", "show", ran["id"])["status"] == "running"
+    assert document("ledger", "verify")["is_sound"]
+
+
+@pytest.mark.breaks_ledger
+def test_what_can_not_be_read_is_a_finding_and_no_accident(spine, document):
+    ran = document("run", "example.hello")
+    with closing(sqlite3.connect("data/spine.db")) as database, database:
+        database.execute("UPDATE executions SET status = 'nonsense', completed_at = 'yesterday'")
+    (violation,) = document("ledger", "verify", code=1)["violations"]
+    assert violation["rule"] == "projection"
+
+    spine("ledger", "replay", "--yes")
+
+    assert document("execution", "show", ran["id"])["status"] == "completed"
 
 
 @pytest.mark.breaks_ledger
@@ -82,7 +132,7 @@ def test_events_that_tell_nothing_are_not_replayed(document):
     ran = document("run", "example.hello")
     with closing(sqlite3.connect("data/spine.db")) as database, database:
         database.execute("DELETE FROM execution_events WHERE seq = 2")
-    assert document("ledger", "replay", code=1)["error"]["code"] == "LEDGER_CORRUPT"
+    assert document("ledger", "replay", "--yes", code=1)["error"]["code"] == "LEDGER_CORRUPT"
     assert document("execution", "show", ran["id"])["status"] == "completed"
 
 

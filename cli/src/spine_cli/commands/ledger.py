@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from spine_cli.confirm import Yes, ask
+from spine_cli.confirm import Yes, ask_or_refuse
 from spine_cli.embedded import opened, quiet_settings
 from spine_cli.errors import FAILED
 from spine_cli.invocation import spine
@@ -26,6 +26,13 @@ _FIELDS = [
     Field("execution_id", "execution"),
     Field("rule", "rule"),
     Field("detail", "what is wrong"),
+]
+_DAMAGED = {"sequence", "terminal", "fold", "lost"}
+AcceptLoss = Annotated[
+    bool,
+    typer.Option(
+        "--accept-loss", help="Where events are lost, go back to those left; no way leads back."
+    ),
 ]
 
 
@@ -49,23 +56,26 @@ def verify(*, json: Json = False) -> None:
 
 
 def _print_violations(violations: list[dict[str, Any]]) -> None:
-    if violations:
-        print_table("", _FIELDS, violations[:_MOST])
-    if len(violations) > _MOST:
-        typer.echo(f"{_MOST} of {len(violations):,}; --json prints them all.")
-    if any(one["rule"] == "projection" for one in violations):
+    _print_some("", _FIELDS, violations)
+    rules = {one["rule"] for one in violations}
+    if rules & _DAMAGED:
+        typer.echo("Next: restore the events from a backup; nothing can be rebuilt before.")
+    elif "projection" in rules:
         typer.echo(f"Next: {spine('ledger', 'replay')}  stores executions as their events tell.")
 
 
 @app.command()
-def replay(*, yes: Yes = False, json: Json = False) -> None:
+def replay(*, accept_loss: AcceptLoss = False, yes: Yes = False, json: Json = False) -> None:
     """Drop every stored execution and rebuild it from its events; all of it, or nothing.
 
     Orders and workers wait meanwhile: the ledger is locked.
     """
     if not yes:
-        ask("Rebuild every execution from its events? The ledger is locked meanwhile.")
-    replayed = asyncio.run(_replay())
+        losing = ", and give up what lost ones told" if accept_loss else ""
+        ask_or_refuse(
+            f"Rebuild every execution from its events{losing}? The ledger is locked meanwhile."
+        )
+    replayed = asyncio.run(_replay(accept_loss=accept_loss))
     if json:
         print_json(asdict(replayed))
         return
@@ -74,10 +84,15 @@ def replay(*, yes: Yes = False, json: Json = False) -> None:
     typer.echo(f"{len(changed):,} of them had been stored otherwise.")
     if replayed.removed:
         typer.echo(f"{counted(replayed.removed, 'execution')} removed that no event tells of.")
-    if changed:
-        print_table("stored otherwise", _FIELDS[:1], changed[:_MOST])
-        if len(changed) > _MOST:
-            typer.echo(f"{_MOST} of {len(changed):,}; --json prints them all.")
+    _print_some("stored otherwise", _FIELDS[:1], changed)
+    _print_some("given up", _FIELDS[::2], [asdict(one) for one in replayed.given_up])
+
+
+def _print_some(title: str, fields: list[Field], rows: list[dict[str, Any]]) -> None:
+    if rows:
+        print_table(title, fields, rows[:_MOST])
+    if len(rows) > _MOST:
+        typer.echo(f"{_MOST} of {len(rows):,}; --json prints them all.")
 
 
 def _extent(read: "Audited | Replayed") -> str:
@@ -92,12 +107,12 @@ async def _verify() -> "Audited":
             return await audit(platform.database, progress)
 
 
-async def _replay() -> "Replayed":
+async def _replay(*, accept_loss: bool) -> "Replayed":
     from spine_common.framework.audit import replay as rebuild  # noqa: PLC0415 - heavy
 
     async with opened(quiet_settings()) as platform:
         with _counting("rebuilt") as progress:
-            return await rebuild(platform.database, progress)
+            return await rebuild(platform.database, progress, accept_loss=accept_loss)
 
 
 @contextmanager
