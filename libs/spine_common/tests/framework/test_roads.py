@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from structlog.testing import capture_logs
 
 from spine_common.core.errors import QueueFull
@@ -26,7 +27,7 @@ def test_a_road_is_tried_less_and_less_often():
         assert roads.blocked() == []
 
     assert waits == sorted(waits)
-    assert max(waits) <= 0.05
+    assert max(waits) == pytest.approx(0.05)
 
 
 def test_refusals_of_what_was_under_way_together_are_one():

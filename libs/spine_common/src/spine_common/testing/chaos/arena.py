@@ -159,7 +159,7 @@ class Arena:
             return not wrong
 
         try:
-            await self.until(holds, "the invariants hold", patience=10, look=600)
+            await self.until(holds, "the invariants hold", patience=20, look=600)
         except AssertionError:
             raise AssertionError("\n".join([f"seed {self.seed}", *wrong])) from None
         return await self._report(expected, ended)
