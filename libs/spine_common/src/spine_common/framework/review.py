@@ -1,15 +1,11 @@
 """What a person decides about dead letters: try again (one, some, all), or discard."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
 
-from spine_common.contracts.message import MAX_MESSAGE_BYTES, Message
-from spine_common.contracts.routing import COMMANDS_EXCHANGE
-from spine_common.contracts.shape import shape_of
 from spine_common.core.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -19,7 +15,7 @@ from spine_common.core.errors import (
     Unavailable,
 )
 from spine_common.core.execution import Execution, Status
-from spine_common.core.ids import ExecutionId, MessageId, child_execution_id
+from spine_common.core.ids import ExecutionId, child_execution_id
 from spine_common.core.letters import LetterState
 from spine_common.core.pipeline import TriggerSource
 from spine_common.framework import workflow
@@ -27,13 +23,13 @@ from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.ports.database import Database, Transaction
 from spine_common.framework.ports.deadletters import KeptLetter, LetterFilter
 from spine_common.framework.ports.ledger import NewExecution
+from spine_common.framework.resend import send_again
 
 log = structlog.get_logger(__name__)
 
 _RETRY = "retry"
 _PAGE = 200
 _TRIES = 5
-_NAMESPACE = uuid.UUID("b2b0c9a4-3d0e-5b43-9f0a-6c3f6c1f7e11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +198,7 @@ async def _retry(tx: Transaction, dead_letter_id: int, delay: float) -> Retried:
     if letter.state is not LetterState.WAITING:
         raise _settled(letter)
     if locked is None:
-        await _send_again(tx, letter, delay)
+        await send_again(tx, letter, delay)
         await tx.dead_letters.settle(letter.dead_letter_id, LetterState.RETRIED)
         return Retried(letter.dead_letter_id, None, is_new=True)
     child, is_new = await _try_again(tx, locked.execution, delay)
@@ -240,43 +236,6 @@ async def _try_again(tx: Transaction, failed: Execution, delay: float) -> tuple[
     if is_new:
         await workflow.order(tx, child, delay=delay)
     return child, is_new
-
-
-async def _send_again(tx: Transaction, letter: KeptLetter, delay: float) -> None:
-    """Send a message that never became an execution once more, byte for byte."""
-    if len(letter.body) > MAX_MESSAGE_BYTES:
-        raise NotRetryable(
-            f"The message has {len(letter.body):,} bytes, over {MAX_MESSAGE_BYTES:,}.",
-            remedy="Discard it, and order what it was about.",
-        )
-    routing_key = _routing_key(letter)
-    if routing_key is None:
-        raise NotRetryable(
-            f"Dead letter {letter.dead_letter_id} does not say where it was sent.",
-            remedy="Discard it, and order what it was about.",
-        )
-    # Each time it came back it may be sent once more, and no broker may take that for a copy.
-    name = f"{letter.dead_letter_id}/{letter.received_at.isoformat()}/{letter.seen}"
-    message = Message(
-        message_id=MessageId(str(uuid.uuid5(_NAMESPACE, name))),
-        type=shape_of(letter.body),
-        exchange=COMMANDS_EXCHANGE,
-        routing_key=routing_key,
-        body=letter.body,
-        headers={k: v for k, v in letter.headers.items() if isinstance(v, str) and k[:2] != "x-"},
-    )
-    await tx.outbox.add(message, delay=delay)
-
-
-def _routing_key(letter: KeptLetter) -> str | None:
-    """Return where the message was sent before it died for the first time."""
-    deaths = letter.headers.get("x-death")
-    if not isinstance(deaths, list) or not deaths or not isinstance(deaths[-1], dict):
-        return None
-    death = deaths[-1]
-    keys = death.get("routing-keys")
-    sent_to_commands = death.get("exchange") == COMMANDS_EXCHANGE
-    return str(keys[0]) if sent_to_commands and isinstance(keys, list) and keys else None
 
 
 def _settled(letter: KeptLetter) -> NotRetryable:

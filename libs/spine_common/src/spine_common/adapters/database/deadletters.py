@@ -1,15 +1,12 @@
 """Messages nobody could use, kept whole: bytes, headers, reason, and what became of them."""
 
-import base64
-import hashlib
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, null, select, update
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
+from spine_common.adapters.database.letterrows import fingerprint_of, once_more, row_of
 from spine_common.adapters.database.statements import insert_into
 from spine_common.adapters.database.tables import dead_letters, executions
 from spine_common.adapters.database.types import db_now
@@ -27,11 +24,6 @@ from spine_common.framework.ports.deadletters import (
 from spine_common.framework.ports.queries import Page, Window
 
 _WAITING = LetterState.WAITING.value
-_RENEWED = (
-    *("message_id", "queue", "body", "headers", "fingerprint"),
-    *("kind", "code", "reason", "state", "shape", "pipeline", "partition_key"),
-)
-_SETTLED = ("settled_at", "settled_because")
 _LISTED = [c for c in dead_letters.c if c.name not in {"body", "fingerprint"}]
 
 
@@ -43,7 +35,7 @@ class SqlDeadLetters:
 
     async def keep(self, letter: DeadLetter) -> bool:
         """Store a letter; False if it is there already, which is then counted once more."""
-        fingerprint = _fingerprint(letter)
+        fingerprint = fingerprint_of(letter)
         may_be_here = letter.execution_id is None and (letter.message_id or letter.redelivered)
         if may_be_here and await self._count_again(fingerprint):
             return False
@@ -51,12 +43,12 @@ class SqlDeadLetters:
             received_at=db_now(),
             last_seen_at=db_now(),
             fingerprint=fingerprint,
-            **_said(letter),
+            **row_of(letter),
         )
         # One statement: whoever settles the stored letter meanwhile is waited for, then judged.
         kept = await self._connection.execute(
             new.on_conflict_do_update(
-                index_elements=["execution_id", "attempt"], set_=_once_more(new.excluded)
+                index_elements=["execution_id", "attempt"], set_=once_more(new.excluded)
             ).returning(dead_letters.c.seen)
         )
         return bool(kept.scalar_one() == 1)
@@ -208,41 +200,6 @@ class SqlDeadLetters:
         return await self._connection.scalar(counted) or 0
 
 
-def _said(letter: DeadLetter) -> dict[str, Any]:
-    """Return the columns that tell what a letter says and whose it is."""
-    return {
-        "message_id": storable(letter.message_id or "") or None,
-        "queue": letter.queue,
-        "body": letter.body,
-        "headers": _json_safe(letter.headers),
-        "execution_id": letter.execution_id,
-        "attempt": letter.attempt,
-        "kind": letter.kind.value,
-        "code": letter.code,
-        "reason": storable(letter.reason),
-        "state": letter.state.value,
-        "shape": storable(letter.shape),
-        "pipeline": letter.pipeline,
-        "partition_key": letter.partition_key,
-    }
-
-
-def _once_more(new: ReadOnlyColumnCollection[str, ColumnElement[Any]]) -> dict[str, Any]:
-    """Return what changes of the letter of an attempt when another of that attempt comes.
-
-    If the new one waits and nobody has decided about the stored one, that waits from now on and
-    says what the new one says: its execution was not tried again after all, or its message came
-    back. A person's discard, and a retry that is an execution of its own, stand.
-    """
-    stored = dead_letters.c
-    undecided = stored.state.in_([LetterState.RESCHEDULED.value, LetterState.MOOT.value])
-    came_back = (stored.state == LetterState.RETRIED.value) & stored.retry_execution_id.is_(None)
-    waits = (new["state"] == _WAITING) & (undecided | came_back)
-    said = {name: case((waits, new[name]), else_=stored[name]) for name in _RENEWED}
-    open_again = {name: case((waits, null()), else_=stored[name]) for name in _SETTLED}
-    return {**said, **open_again, "seen": stored.seen + 1, "last_seen_at": db_now()}
-
-
 def _filtered(query: Select[Any], wanted: LetterFilter) -> Select[Any]:
     equal: Sequence[tuple[ColumnElement[Any], Any]] = (
         (dead_letters.c.pipeline, wanted.pipeline),
@@ -262,35 +219,7 @@ def _filtered(query: Select[Any], wanted: LetterFilter) -> Select[Any]:
     return query
 
 
-def _fingerprint(letter: DeadLetter) -> str:
-    """Name what a letter says and where it lay: equal bytes from one queue under one id."""
-    said = hashlib.sha256(letter.body)
-    said.update(f"\0{letter.message_id or ''}\0{_grave(letter)}".encode(errors="replace"))
-    return said.hexdigest()
-
-
-def _grave(letter: DeadLetter) -> str:
-    return str(letter.headers.get("x-first-death-queue", letter.queue))
-
-
 def _not_found(dead_letter_id: int) -> DeadLetterNotFound:
     return DeadLetterNotFound(
         f"There is no dead letter {dead_letter_id}.", remedy="See `spine dlq list`."
     )
-
-
-def _json_safe(value: Any) -> Any:
-    """Keep every header in JSON, whatever AMQP type it had."""
-    match value:
-        case None | bool() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case bytes() | bytearray():
-            return {"base64": base64.b64encode(value).decode()}
-        case dict():
-            return {storable(str(key)): _json_safe(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_json_safe(item) for item in value]
-        case _:
-            return storable(str(value))
