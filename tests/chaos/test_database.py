@@ -129,7 +129,9 @@ async def test_a_slow_database(scene, told):
         it.database.delay = 0.05
         it.inject()
         await it.order(weeks(4))
-        it.patience = 150
+        await it.until(it.all_ended, "all ends although every answer comes late", patience=150)
+        it.database.delay = 0.0
+        it.healed()
         figures = await it.finish()
     told(figures)
 
