@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FILE = "SPINE_CHAOS_REPORT"
-_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,8 @@ def table(reports: Iterable[Report]) -> str:
         f" | {one.duplicated} | {one.recovery:.1f} |"
         for one in every
     ]
+    if len(every) == 1:
+        return "\n".join(lines)
     lines.append(
         f"| **{len(every)} scenarios** | **{sum(one.faults for one in every)}**"
         f" | **{sum(one.partitions for one in every)}**"
@@ -71,11 +72,15 @@ def table(reports: Iterable[Report]) -> str:
 
 
 def main() -> None:
-    """Write the table of a report file into a page, between its two marks."""
-    reports, page = Path(sys.argv[1]), Path(sys.argv[2])
-    before, _, rest = page.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n{table(read(reports))}\n{_END}{after}")
+    """Write the table of a report file into a page, between the two marks of a name."""
+    reports, page, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    text = page.read_text()
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise SystemExit(f"{page} needs {begin} and {end}, each once.")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{table(read(reports))}\n{end}{after}")
 
 
 if __name__ == "__main__":
