@@ -42,6 +42,12 @@ def test_what_has_ended_can_not_be_cancelled(spine, document):
     assert document("execution", "cancel", "no", code=1)["error"]["code"] == "EXECUTION_NOT_FOUND"
 
 
+def tamper(statement: str, *values: str) -> None:
+    """Change the stored ledger past everything that keeps it."""
+    with closing(sqlite3.connect("data/spine.db")) as database, database:
+        database.execute(statement, values)
+
+
 def test_a_sound_ledger_is_said_to_be(spine, document):
     spine("run", "example.hello")
     assert "1 execution, 3 events: they tell one story." in spine("ledger", "verify").stdout
@@ -52,8 +58,7 @@ def test_a_sound_ledger_is_said_to_be(spine, document):
 @pytest.mark.breaks_ledger
 def test_a_row_that_is_not_as_its_events_tell_is_found_and_rebuilt(spine, document):
     ran = document("run", "example.hello")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("UPDATE executions SET status = 'failed'")
+    tamper("UPDATE executions SET status = 'failed'")
     (violation,) = document("ledger", "verify", code=1)["violations"]
     assert (violation["execution_id"], violation["rule"]) == (ran["id"], "projection")
     text = spine("ledger", "verify", code=1).stdout
@@ -68,8 +73,7 @@ def test_a_row_that_is_not_as_its_events_tell_is_found_and_rebuilt(spine, docume
 @pytest.mark.breaks_ledger
 def test_where_nobody_can_be_asked_a_replay_wants_yes(document):
     ran = document("run", "example.hello")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("UPDATE executions SET status = 'failed'")
+    tamper("UPDATE executions SET status = 'failed'")
 
     refused = document("ledger", "replay", code=2)["error"]
 
@@ -81,9 +85,8 @@ def test_where_nobody_can_be_asked_a_replay_wants_yes(document):
 def test_lost_events_are_to_be_restored_or_given_up_on_purpose(spine, document):
     ran = document("run", "example.hello")
     gone = document("submit", "example.hello", "-p", "name=gone")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("DELETE FROM execution_events WHERE type = 'completed'")
-        database.execute("DELETE FROM execution_events WHERE execution_id = ?", (gone["id"],))
+    tamper("DELETE FROM execution_events WHERE type = 'completed'")
+    tamper("DELETE FROM execution_events WHERE execution_id = ?", gone["id"])
 
     told = spine("ledger", "verify", code=1).stdout
     assert "Next: restore the events from a backup" in told
@@ -105,8 +108,7 @@ def test_lost_events_are_to_be_restored_or_given_up_on_purpose(spine, document):
 @pytest.mark.breaks_ledger
 def test_what_can_not_be_read_is_a_finding_and_no_accident(spine, document):
     ran = document("run", "example.hello")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("UPDATE executions SET status = 'nonsense', completed_at = 'yesterday'")
+    tamper("UPDATE executions SET status = 'nonsense', completed_at = 'yesterday'")
     (violation,) = document("ledger", "verify", code=1)["violations"]
     assert violation["rule"] == "projection"
 
@@ -119,8 +121,7 @@ def test_what_can_not_be_read_is_a_finding_and_no_accident(spine, document):
 def test_many_violations_are_counted_and_fifty_are_shown(spine):
     for number in range(52):
         spine("submit", "example.hello", "-p", f"name={number}")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("UPDATE executions SET attempt = 9")
+    tamper("UPDATE executions SET attempt = 9")
     text = spine("ledger", "verify", code=1).stdout
     assert "52 violations" in text
     assert text.count("projection") == 50
@@ -130,8 +131,7 @@ def test_many_violations_are_counted_and_fifty_are_shown(spine):
 @pytest.mark.breaks_ledger
 def test_events_that_tell_nothing_are_not_replayed(document):
     ran = document("run", "example.hello")
-    with closing(sqlite3.connect("data/spine.db")) as database, database:
-        database.execute("DELETE FROM execution_events WHERE seq = 2")
+    tamper("DELETE FROM execution_events WHERE seq = 2")
     assert document("ledger", "replay", "--yes", code=1)["error"]["code"] == "LEDGER_CORRUPT"
     assert document("execution", "show", ran["id"])["status"] == "completed"
 
