@@ -1,6 +1,7 @@
 """Whether the ledger tells one consistent story, and how its executions are rebuilt from it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,18 +69,12 @@ async def verify(database: Database, progress: Progress = lambda _: None) -> Aud
     """
     executions = events = 0
     violations: list[Violation] = []
-    above: ExecutionId | None = None
-    while True:
-        async with database.reading() as tx:
-            page = await tx.audit.histories(above=above, limit=_PAGE)
+    async for page in _pages(database.reading):
         for history in page:
             violations += _examined(history)[1]
             events += len(history.events)
         executions += len(page)
         progress(executions)
-        if len(page) < _PAGE:
-            break
-        above = page[-1].execution_id
     async with database.reading() as tx:
         violations += await _untold(tx)
         violations += [
@@ -87,6 +82,21 @@ async def verify(database: Database, progress: Progress = lambda _: None) -> Aud
             for family in await tx.audit.contradictions(_MOST_SHOWN)
         ]
     return Audited(executions, events, violations)
+
+
+async def _pages(
+    opened: Callable[[], AbstractAsyncContextManager[Transaction]],
+) -> AsyncIterator[Sequence[History]]:
+    """Yield all histories by execution id, some at a time, each time in what ``opened`` gives."""
+    above: ExecutionId | None = None
+    while True:
+        async with opened() as tx:
+            page = await tx.audit.histories(above=above, limit=_PAGE)
+        if page:
+            yield page
+        if len(page) < _PAGE:
+            return
+        above = page[-1].execution_id
 
 
 async def _untold(tx: Transaction) -> list[Violation]:
@@ -164,13 +174,11 @@ async def replay(
             raise _corrupt(rest, [] if accept_loss else lost)
         await tx.audit.drop()
         executions = events = 0
-        above: ExecutionId | None = None
-        while page := await tx.audit.histories(above=above, limit=_PAGE):
+        async for page in _pages(lambda: nullcontext(tx)):
             await tx.audit.rebuild([_folded(history) for history in page])
             executions += len(page)
             events += sum(len(history.events) for history in page)
             progress(executions)
-            above = page[-1].execution_id
         # Only now: whether one works itself or through its children, they tell.
         await tx.audit.let_go()
     return Replayed(executions, events, changed, len(untold), lost)
@@ -181,8 +189,7 @@ async def _compare(tx: Transaction) -> tuple[list[ExecutionId], list[Violation]]
     changed: list[ExecutionId] = []
     damage: list[Violation] = []
     by_key: dict[str, ExecutionId] = {}
-    above: ExecutionId | None = None
-    while page := await tx.audit.histories(above=above, limit=_PAGE):
+    async for page in _pages(lambda: nullcontext(tx)):
         for history in page:
             folded, violations = _examined(history)
             damage += [one for one in violations if one.rule != "projection"]
@@ -193,7 +200,6 @@ async def _compare(tx: Transaction) -> tuple[list[ExecutionId], list[Violation]]
                 if first != folded.execution_id:
                     twin = f"it would be open for the same as {first}"
                     damage.append(Violation(folded.execution_id, "fold", twin))
-        above = page[-1].execution_id
     return changed, damage
 
 
