@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from spine_cli.embedded import TROUBLE
+from spine_cli.naming import no_execution
 from spine_cli.progress import Snapshot
-from spine_common.core.errors import DatabaseUnavailable, ExecutionNotFound
+from spine_common.core.errors import DatabaseUnavailable
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import ExecutionId
 
@@ -51,9 +52,7 @@ async def look(platform: "Platform", tx: "Transaction", execution_id: ExecutionI
     """Return an order as it stands; ``ExecutionNotFound`` if there is none of that id."""
     execution = await tx.ledger.get(execution_id)
     if execution is None:
-        raise ExecutionNotFound(
-            f"There is no execution {execution_id!r}.", remedy="See `spine execution list`."
-        )
+        raise no_execution(execution_id)
     children = await tx.ledger.children(execution_id)
     known = {pipeline.name: pipeline for pipeline in platform.registry.pipelines()}
     # An execution outlives its pipeline's package.

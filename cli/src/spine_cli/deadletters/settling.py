@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from spine_common.framework.ports.deadletters import LetterFilter
     from spine_common.framework.review import NotRetried, Retried
 
-_PAGE = 200
 _MOST_DIGITS = 18
 
 
@@ -96,12 +95,7 @@ async def discard_fitting(choice: Choice, because: str) -> Settlement:
     """Give up the letters meant that wait now."""
     async with opened(quiet_settings()) as platform:
         wanted = choice.wanted(platform.registry)
-        letters: list[int] = []
-        async with platform.database.reading() as tx:
-            while page := await tx.dead_letters.ids(
-                wanted, above=letters[-1] if letters else 0, limit=_PAGE
-            ):
-                letters += page
+        letters = [letter async for letter in platform.review.fitting(wanted)]
         return await _discard_each(platform, letters, because)
 
 

@@ -119,7 +119,7 @@ class DeadLetterReview:
         settled: list[Retried | NotRetried] = []
         retried = ordered = 0
         with _telling(settled):
-            async for letter in self._fitting(wanted):
+            async for letter in self.fitting(wanted):
                 if retried >= limit:
                     break
                 settled.append(one := await self._retry_or_say(letter, ordered * pause))
@@ -152,7 +152,7 @@ class DeadLetterReview:
         log.info("dead_letter_discarded", dead_letter_id=dead_letter_id, because=because)
         return True
 
-    async def _fitting(self, wanted: LetterFilter) -> AsyncIterator[int]:
+    async def fitting(self, wanted: LetterFilter) -> AsyncIterator[int]:
         """Yield the letters that fit now, the oldest first; those that come meanwhile do not."""
         async with self._database.reading() as tx:
             newest = await tx.dead_letters.newest()
