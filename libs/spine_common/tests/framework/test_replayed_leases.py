@@ -5,15 +5,13 @@ from sqlalchemy import delete, select, update
 
 from spine_common.adapters.database.tables import executions
 from spine_common.core.execution import EventType, Execution, Status
-from spine_common.core.pipeline import WORK_STAGES, Lane
+from spine_common.core.pipeline import WORK_ROADS
 from spine_common.framework import workflow
 from spine_common.framework.audit import replay
 
 from .builders import REGISTRY, WORK, sales_key
 from .conftest import Process, until
 from .damage import broken, damaged, row_of
-
-ROADS = [(stage, lane) for stage in WORK_STAGES for lane in Lane]
 
 
 async def begun(process: Process, pipeline: str = "suite.work", **params: str) -> Execution:
@@ -45,7 +43,7 @@ async def test_what_runs_and_is_nobodys_is_left_to_the_next_worker(process: Proc
 
     async def is_found() -> bool:
         async with process.database.reading() as tx:
-            return await tx.overdue.commands(0.0, ROADS, 10) == [execution.execution_id]
+            return await tx.overdue.commands(0.0, WORK_ROADS, 10) == [execution.execution_id]
 
     await until(is_found)
     assert await process.get(execution) == execution

@@ -36,6 +36,11 @@ class Lane(StrEnum):
     SLOW = "slow"
 
 
+Road = tuple[Stage, Lane]
+"""A work queue: each stage has one for every lane."""
+WORK_ROADS: tuple[Road, ...] = tuple((stage, lane) for stage in WORK_STAGES for lane in Lane)
+
+
 class TriggerSource(StrEnum):
     """Who ordered an execution."""
 

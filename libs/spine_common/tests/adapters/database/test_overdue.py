@@ -10,7 +10,7 @@ from spine_common.adapters.database.types import db_now
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.contracts.commands import command_message
 from spine_common.core.execution import EventType, Execution
-from spine_common.core.pipeline import WORK_STAGES, Lane
+from spine_common.core.pipeline import WORK_ROADS
 
 from .builders import submitted
 
@@ -18,7 +18,6 @@ from .builders import submitted
 pytestmark = pytest.mark.breaks_ledger
 
 FAULT = {"kind": "transient", "code": "TIMEOUT", "message": "too slow"}
-ROADS = [(stage, lane) for stage in WORK_STAGES for lane in Lane]
 STARTED = {"attempt": 1, "fence": 1}
 
 
@@ -66,19 +65,19 @@ async def test_a_lease_whose_command_is_on_its_way_again_is_not_lost(database: S
         await tx.ledger.record_queued(rows)
         await tx.outbox.mark_sent(rows)
         assert await tx.overdue.leases(10, limit=10) == []
-        assert await tx.overdue.commands(60, ROADS, limit=10) == []
-        assert await tx.overdue.commands(-1, ROADS, limit=10) == [over.execution_id]
+        assert await tx.overdue.commands(60, WORK_ROADS, limit=10) == []
+        assert await tx.overdue.commands(-1, WORK_ROADS, limit=10) == [over.execution_id]
 
 
 async def test_commands_are_sought_on_the_roads_named_only(database: SqlDatabase):
     lost = await recorded(database, await submitted(database), EventType.QUEUED)
-    elsewhere = [road for road in ROADS if road != (lost.stage, lost.lane)]
+    elsewhere = [road for road in WORK_ROADS if road != (lost.stage, lost.lane)]
 
     async with database.reading() as tx:
         assert await tx.overdue.commands(-1, elsewhere, limit=10) == []
         assert await tx.overdue.commands(-1, [], limit=10) == []
-        assert await tx.overdue.commands(-1, ROADS, limit=10, skip=1) == []
-        assert await tx.overdue.commands(-1, ROADS, limit=10) == [lost.execution_id]
+        assert await tx.overdue.commands(-1, WORK_ROADS, limit=10, skip=1) == []
+        assert await tx.overdue.commands(-1, WORK_ROADS, limit=10) == [lost.execution_id]
 
 
 async def test_what_was_let_go_of_is_no_lost_lease_but_a_command_not_begun(database: SqlDatabase):
@@ -89,7 +88,7 @@ async def test_what_was_let_go_of_is_no_lost_lease_but_a_command_not_begun(datab
 
     async with database.transaction() as tx:
         assert await tx.overdue.leases(-1, limit=10) == []
-        (found,) = await tx.overdue.commands(-1, ROADS, limit=10)
+        (found,) = await tx.overdue.commands(-1, WORK_ROADS, limit=10)
         locked = await tx.ledger.lock(held.execution_id)
     assert found == held.execution_id
     assert locked is not None
@@ -106,11 +105,11 @@ async def test_a_sent_command_nobody_began_is_found_and_one_in_the_outbox_is_not
     async with database.transaction() as tx:
         await tx.outbox.add(command_message(waiting), execution_id=waiting.execution_id, delay=900)
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, ROADS, limit=10) == []
+        assert await tx.overdue.commands(60, WORK_ROADS, limit=10) == []
     await aged(database, 120, "created_at")
 
     async with database.reading() as tx:
-        found = await tx.overdue.commands(60, ROADS, limit=10)
+        found = await tx.overdue.commands(60, WORK_ROADS, limit=10)
 
     assert found == [lost.execution_id]
 
@@ -125,10 +124,10 @@ async def test_what_was_sent_just_now_is_not_overdue_however_old_it_is(database:
     await aged(database, 900, "created_at")
 
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, ROADS, limit=10) == []
+        assert await tx.overdue.commands(60, WORK_ROADS, limit=10) == []
     await aged(database, 900, "sent_at")
     async with database.reading() as tx:
-        assert len(await tx.overdue.commands(60, ROADS, limit=10)) == 1
+        assert len(await tx.overdue.commands(60, WORK_ROADS, limit=10)) == 1
 
 
 async def test_sending_a_command_again_is_noted_though_its_status_stays(database: SqlDatabase):
@@ -141,7 +140,7 @@ async def test_sending_a_command_again_is_noted_though_its_status_stays(database
         await tx.outbox.mark_sent(rows)
 
     async with database.reading() as tx:
-        assert await tx.overdue.commands(60, ROADS, limit=10) == []
+        assert await tx.overdue.commands(60, WORK_ROADS, limit=10) == []
         assert await tx.ledger.get(execution.execution_id) == execution
 
 
@@ -160,7 +159,7 @@ async def test_a_parent_waits_for_its_children_and_is_no_lost_command(database: 
     await aged(database, 900, "created_at")
     async with database.reading() as tx:
         assert await tx.overdue.parents(10) == []
-        unclaimed = await tx.overdue.commands(60, ROADS, limit=10)
+        unclaimed = await tx.overdue.commands(60, WORK_ROADS, limit=10)
     assert unclaimed == [child.execution_id]
 
     await recorded(database, child, EventType.SKIPPED)

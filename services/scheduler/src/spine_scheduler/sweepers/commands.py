@@ -1,7 +1,5 @@
 """Commands the broker confirmed and then lost: published again, while their queue is empty."""
 
-from collections.abc import Sequence
-
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
 from spine_common.framework import workflow
@@ -23,10 +21,6 @@ async def sweep(it: Sweep) -> int:
     if not empty:
         return 0
 
-    async def ask(limit: int, skip: int) -> Sequence[ExecutionId]:
-        async with platform.database.reading() as tx:
-            return await tx.overdue.commands(it.patience, empty, limit, skip)
-
     async def take_up(execution_id: ExecutionId) -> bool:
         async with platform.database.transaction() as tx:
             locked = await tx.ledger.lock(execution_id, wait=False)
@@ -35,6 +29,7 @@ async def sweep(it: Sweep) -> int:
             await workflow.order(tx, locked.execution)
         return True
 
+    ask = it.asking(lambda overdue, *page: overdue.commands(it.patience, empty, *page))
     moved = await through(ask, take_up, "commands")
     if moved:
         platform.relay.nudge()

@@ -1,7 +1,6 @@
 """Executions whose worker is gone: the attempt failed with it, and the next one is scheduled."""
 
 import time
-from collections.abc import Sequence
 
 from spine_common.core.execution import Status
 from spine_common.framework.lease import fail_expired
@@ -20,10 +19,6 @@ async def sweep(it: Sweep) -> int:
     platform = it.platform
     before = dict(it.expired)
     it.expired.clear()
-
-    async def ask(limit: int, skip: int) -> Sequence[Expired]:
-        async with platform.database.reading() as tx:
-            return await tx.overdue.leases(it.grace, limit, skip)
 
     async def take_up(one: Expired) -> bool:
         now = time.monotonic()
@@ -44,4 +39,5 @@ async def sweep(it: Sweep) -> int:
         platform.metrics.lease_expiries.inc()
         return True
 
+    ask = it.asking(lambda overdue, *page: overdue.leases(it.grace, *page))
     return await through(ask, take_up, "leases")

@@ -10,10 +10,10 @@ from spine_common.bootstrap.platform import Platform
 from spine_common.contracts.routing import work_queue
 from spine_common.core.errors import SpineError, Unavailable
 from spine_common.core.execution import Execution, Status
-from spine_common.core.pipeline import WORK_STAGES, Lane
+from spine_common.core.pipeline import WORK_ROADS, Road
 from spine_common.framework.deadletters import judge_unseen
 from spine_common.framework.ports.database import Transaction
-from spine_common.framework.ports.overdue import Expired, Road
+from spine_common.framework.ports.overdue import Expired, Overdue
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +23,8 @@ OUTAGES = 3
 """Entries in a row for which something was away, after which the rest waits for another turn."""
 
 _Entry = TypeVar("_Entry")
+_Ask = Callable[[int, int], Awaitable[Sequence[_Entry]]]
+_Question = Callable[[Overdue, int, int], Awaitable[Sequence[_Entry]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Sweep:
     async def empty_roads(self) -> list[Road]:
         """Return the work queues in which nothing waits; one that is not there is none of them."""
         empty: list[Road] = []
-        for road in [(stage, lane) for stage in WORK_STAGES for lane in Lane]:
+        for road in WORK_ROADS:
             try:
                 if await self.platform.bus.waiting(work_queue(*road)) == 0:
                     empty.append(road)
@@ -53,6 +55,15 @@ class Sweep:
             except SpineError as error:
                 log.warning("queue_not_seen", queue=work_queue(*road), error=str(error))
         return empty
+
+    def asking(self, question: _Question[_Entry]) -> _Ask[_Entry]:
+        """Return how ``through`` asks the ledger a question, each time in a transaction."""
+
+        async def ask(limit: int, skip: int) -> Sequence[_Entry]:
+            async with self.platform.database.reading() as tx:
+                return await question(tx.overdue, limit, skip)
+
+        return ask
 
     @property
     def grace(self) -> float:
@@ -65,7 +76,7 @@ Chore = Callable[[Sweep], Awaitable[int]]
 
 
 async def through(
-    ask: Callable[[int, int], Awaitable[Sequence[_Entry]]],
+    ask: _Ask[_Entry],
     take_up: Callable[[_Entry], Awaitable[bool]],
     chore: str,
 ) -> int:

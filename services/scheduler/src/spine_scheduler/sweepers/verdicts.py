@@ -1,7 +1,5 @@
 """Failed attempts whose dead letter got lost: judged all the same, the letter written anew."""
 
-from collections.abc import Sequence
-
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE
 from spine_common.core.execution import Status
 from spine_common.core.ids import ExecutionId
@@ -14,10 +12,6 @@ async def sweep(it: Sweep) -> int:
     if await platform.bus.waiting(DEAD_LETTER_QUEUE) > 0:
         return 0
 
-    async def ask(limit: int, skip: int) -> Sequence[ExecutionId]:
-        async with platform.database.reading() as tx:
-            return await tx.overdue.verdicts(it.patience, limit, skip)
-
     async def take_up(execution_id: ExecutionId) -> bool:
         async with platform.database.transaction() as tx:
             locked = await tx.ledger.lock(execution_id, wait=False)
@@ -26,4 +20,5 @@ async def sweep(it: Sweep) -> int:
             await it.judge(tx, locked.execution)
         return True
 
+    ask = it.asking(lambda overdue, *page: overdue.verdicts(it.patience, *page))
     return await through(ask, take_up, "verdicts")

@@ -15,7 +15,7 @@ from spine_common.contracts.routing import (
     work_binding,
     work_queue,
 )
-from spine_common.core.pipeline import WORK_STAGES, Lane
+from spine_common.core.pipeline import WORK_ROADS, WORK_STAGES
 
 DEFAULT_EXCHANGE = ""
 """Every broker's nameless exchange: a routing key there is a queue's name."""
@@ -145,7 +145,6 @@ def queue_arguments(queue: Queue) -> dict[str, Any]:
 
 
 def _spine() -> Topology:
-    lanes = [(stage, lane) for stage in WORK_STAGES for lane in Lane]
     rejected = DeadLetters(DEAD_LETTER_EXCHANGE)
     # A dead letter the dead-letter service itself rejects, or dies of twenty times, is evidence
     # too. By the default exchange, because spine.dlx would lead it back to where it came from.
@@ -158,7 +157,7 @@ def _spine() -> Topology:
             Exchange(DEAD_LETTER_EXCHANGE),
         ),
         queues=(
-            *(Queue(work_queue(stage, lane), rejected) for stage, lane in lanes),
+            *(Queue(work_queue(stage, lane), rejected) for stage, lane in WORK_ROADS),
             Queue(DEAD_LETTER_QUEUE, refused),
             Queue(REFUSED_QUEUE),
             # Events nobody subscribed to are no loss, the ledger has them; the newest are kept
@@ -168,7 +167,7 @@ def _spine() -> Topology:
         bindings=(
             *(
                 Binding(COMMANDS_EXCHANGE, work_binding(stage, lane), work_queue(stage, lane))
-                for stage, lane in lanes
+                for stage, lane in WORK_ROADS
             ),
             Binding(DEAD_LETTER_EXCHANGE, "#", DEAD_LETTER_QUEUE),
             Binding(UNROUTED_EXCHANGE, "#", UNROUTED_QUEUE),

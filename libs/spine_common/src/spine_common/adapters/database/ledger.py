@@ -1,11 +1,11 @@
 """Executions and their events: every change is an event, and the row is its fold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, Select, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from spine_common.adapters.database.statements import insert_into
@@ -124,23 +124,26 @@ class SqlLedger:
         # One order of locking: no deadlock. A row that runs may be locked for as long as its
         # commit takes: waiting for it would hold up all the others.
         ordered = select(executions).where(is_meant).order_by(executions.c.execution_id)
-        waiting = await self._connection.execute(ordered.where(_NOT_BEGUN).with_for_update())
-        begun = await self._connection.execute(
-            ordered.where(~_NOT_BEGUN).with_for_update(skip_locked=True)
+        waiting = await self._present(ordered.where(_NOT_BEGUN).with_for_update(), messages)
+        begun = await self._present(
+            ordered.where(~_NOT_BEGUN).with_for_update(skip_locked=True), messages
         )
-        present = {
-            one.execution_id: one
-            for one in map(to_execution, [*waiting.all(), *begun.all()])
-            if command_message_id(one.execution_id, one.attempt) in messages
-        }
-        for one in present.values():
-            if one.status in {Status.PENDING, Status.RETRY_SCHEDULED}:
-                await self.record(one, EventType.QUEUED)
+        for one in waiting:
+            await self.record(one, EventType.QUEUED)
         await self._connection.execute(
             update(executions)
-            .where(executions.c.execution_id.in_(list(present)))
+            .where(executions.c.execution_id.in_([one.execution_id for one in waiting + begun]))
             .values(sent_at=db_now())
         )
+
+    async def _present(self, query: Select[Any], messages: Collection[str]) -> list[Execution]:
+        """Return the executions found whose present attempt is one of the messages."""
+        found = await self._connection.execute(query)
+        return [
+            one
+            for one in map(to_execution, found.all())
+            if command_message_id(one.execution_id, one.attempt) in messages
+        ]
 
     async def lock(self, execution_id: ExecutionId, *, wait: bool = True) -> Locked | None:
         """Lock the execution's row for the rest of the transaction."""

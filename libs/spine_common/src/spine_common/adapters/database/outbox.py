@@ -74,17 +74,17 @@ class SqlOutbox:
             .order_by(outbox.c.outbox_id)
             .with_for_update(skip_locked=True)
         )
-        # As a plain subquery it may be run once for every row of the outbox, and then each run
-        # locks ``limit`` more.
-        first = due.limit(limit).cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
-        chosen = (
-            outbox.c.outbox_id.in_(await self._shared_out(due, but_not, limit))
-            if but_not
-            else outbox.c.outbox_id.in_(select(first.c.outbox_id))
-        )
+        chosen: Select[tuple[int]] | list[int]
+        if but_not:
+            chosen = await self._shared_out(due, but_not, limit)
+        else:
+            # As a plain subquery it may be run once for every row of the outbox, and then each
+            # run locks ``limit`` more.
+            first = due.limit(limit).cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+            chosen = select(first.c.outbox_id)
         claimed = await self._connection.execute(
             update(outbox)
-            .where(chosen)
+            .where(outbox.c.outbox_id.in_(chosen))
             .values(claimed_until=db_now(lease), claim_token=token)
             .returning(outbox)
         )

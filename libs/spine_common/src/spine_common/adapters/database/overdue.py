@@ -9,8 +9,8 @@ from spine_common.adapters.database.tables import execution_events, executions, 
 from spine_common.adapters.database.types import db_now
 from spine_common.core.execution import OPEN, Status
 from spine_common.core.ids import ExecutionId
-from spine_common.core.pipeline import TriggerSource
-from spine_common.framework.ports.overdue import Expired, Road
+from spine_common.core.pipeline import Road, TriggerSource
+from spine_common.framework.ports.overdue import Expired
 
 _SENT = [Status.PENDING.value, Status.QUEUED.value, Status.RETRY_SCHEDULED.value]
 _UNFINISHED = [Status.PENDING.value, Status.RUNNING.value]

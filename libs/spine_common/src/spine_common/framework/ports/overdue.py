@@ -6,10 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from spine_common.core.ids import ExecutionId
-from spine_common.core.pipeline import Lane, Stage
-
-Road = tuple[Stage, Lane]
-"""A work queue: each stage has one for every lane."""
+from spine_common.core.pipeline import Road
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from spine_common.bootstrap.platform import Platform
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
 from spine_common.core.execution import TERMINAL_EVENTS, EventType
 from spine_common.core.ids import ExecutionId
-from spine_common.core.pipeline import WORK_STAGES, Lane
+from spine_common.core.pipeline import WORK_ROADS, WORK_STAGES
 from spine_common.framework.audit import verify
 from spine_common.framework.ports.deadletters import LetterFilter
 from spine_common.framework.ports.queries import Window
@@ -126,7 +126,7 @@ async def all_is_at_rest(platform: Platform, expected: Expected) -> list[str]:
         told = [f"{row['code']}: {row['reason'][:80]}" for row in letters.rows]
         wrong.append(f"{letters.total} dead letters wait, {expected.poison} expected: {told}")
     if expected.queues:
-        names = [work_queue(stage, lane) for stage in WORK_STAGES for lane in Lane]
+        names = [work_queue(*road) for road in WORK_ROADS]
         queues = [*names, DEAD_LETTER_QUEUE, REFUSED_QUEUE]
         waiting = {name: await platform.bus.waiting(name) for name in queues}
         wrong += [f"{count} messages in {name}" for name, count in waiting.items() if count]
