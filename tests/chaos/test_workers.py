@@ -159,7 +159,7 @@ async def test_an_attempt_that_crashes_is_tried_again_elsewhere(scene, told):
     told(figures)
 
 
-async def test_a_message_that_kills_its_worker_dies_alone(scene, told):
+async def test_a_message_that_kills_its_worker_is_given_up(scene, told):
     rules = {"normalizer": [Rule(Failpoint.CLAIM_COMMITTED, "kill")]}
     environment = {"SPINE_PREFETCH": "10", "SPINE_MAX_RETRIES": "0"}
     async with scene(rules={}, environment=environment) as it:
