@@ -2,16 +2,23 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 
 import pytest
 
-from spine_common.core.execution import Status
+from spine_common.contracts.routing import work_queue
+from spine_common.core.errors import LeaseExpired
+from spine_common.core.execution import Event, EventType, Status
+from spine_common.core.pipeline import Lane, Stage
 from spine_common.framework.failpoints import Failpoint
+from spine_common.framework.ports.deadletters import LetterFilter
+from spine_common.framework.ports.queries import Window
 from spine_common.testing.chaos.arena import Arena, weeks
 from spine_common.testing.chaos.rules import Rule
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
+NORMALIZE = work_queue(Stage.NORMALIZE, Lane.NORMAL)
 STAGES = ("ingestor", "normalizer", "aggregator")
 IN_A_WORKER = (
     Failpoint.CLAIM_COMMITTED,
@@ -159,33 +166,55 @@ async def test_an_attempt_that_crashes_is_tried_again_elsewhere(scene, told):
     told(figures)
 
 
-async def test_a_message_that_kills_its_worker_is_given_up(scene, told):
-    rules = {"normalizer": [Rule(Failpoint.CLAIM_COMMITTED, "kill")]}
-    environment = {"SPINE_PREFETCH": "10", "SPINE_MAX_RETRIES": "0"}
-    async with scene(rules={}, environment=environment) as it:
-        (poisonous,) = await it.order(weeks(1))
+async def test_a_message_that_kills_its_worker_dies_alone(scene, told):
+    environment = {"SPINE_PREFETCH": "10", "SPINE_MAX_RETRIES": "1"}
+    async with scene(environment=environment) as it:
+        (first,) = await it.order(weeks(1))
         await it.until(it.all_ended, "the first week is done")
-        it.fleet["normalizer"].rules = rules["normalizer"]
-        it.fleet["normalizer"].kill()
-        await it.fleet.ready()
+        normalizer = it.fleet["normalizer"]
+        normalizer.held = True
+        normalizer.kill()
         async with it.platform.database.reading() as tx:
-            capture = (await tx.ledger.get(poisonous.execution_id)).result["capture_id"]
+            capture = (await tx.ledger.get(first.execution_id)).result["capture_id"]
         killer = await it.platform.dispatcher.submit(
             "finra.otc_transparency.normalize_week", {"capture_id": capture, "force": True}
         )
+        others = await it.order(weeks(9)[1:])
 
-        async def given_up() -> bool:
-            async with it.platform.database.reading() as tx:
-                now = await tx.ledger.get(killer.execution_id)
-            return now is not None and now.status is Status.DEAD_LETTERED
+        async def together() -> bool:
+            return await it.platform.bus.waiting(NORMALIZE) == 9
 
-        await it.until(given_up, "the killer is given up")
-        it.fleet["normalizer"].rules = ()
-        it.fleet["normalizer"].kill()
-        await it.order(weeks(9)[1:])
+        # All of them are handed to the one worker at once: it has room for ten.
+        await it.until(together, "the killer and eight others wait side by side")
+        normalizer.rules = [
+            Rule(Failpoint.WORK_DONE, "sleep", 0.5),
+            Rule(Failpoint.WORK_DONE, "kill", only=killer.execution_id),
+        ]
+        normalizer.held = False
+        normalizer.start()
         it.healed()
         figures = await it.finish(poison=1)
+        async with it.platform.database.reading() as tx:
+            (letter,) = (await tx.dead_letters.recent(Window(limit=20), LetterFilter())).rows
+            steps = [
+                step for other in others for step in await tx.ledger.children(other.execution_id)
+            ]
+            losses = [workers_lost(await tx.ledger.events(step.execution_id)) for step in steps]
+            its_own = workers_lost(await tx.ledger.events(killer.execution_id))
+        assert letter["execution_id"] == killer.execution_id
+        assert its_own > 3
+        # They were handed out with it once; from then on it was alone.
+        assert max(losses) == 1, losses
     told(figures)
+
+
+def workers_lost(events: Sequence[Event]) -> int:
+    """Return how often somebody had begun it and was not heard of again."""
+    return sum(
+        "lost" in event.payload
+        or (event.type is EventType.FAILED and event.payload["code"] == LeaseExpired.code)
+        for event in events
+    )
 
 
 async def test_twenty_rolling_restarts_poison_nothing(scene, told):

@@ -83,7 +83,8 @@ async def lost_in_the_broker(platform: Platform) -> Execution:
 
 async def claimed_by_the_dead(platform: Platform, execution: Execution, seconds: float) -> None:
     async with platform.database.transaction() as tx:
-        taken = await claim(tx, command_of(execution), "dead", LeaseTerms(seconds=seconds))
+        terms = LeaseTerms(seconds=seconds)
+        taken = await claim(tx, command_of(execution), "dead", terms, alone=True)
         await tx.outbox.withdraw(execution.execution_id)  # as the relay's mark does
     assert isinstance(taken, Execution)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from aiorwlock import RWLock
 
 from spine_common.adapters.bus.inprocess import InProcessBus
 from spine_common.adapters.database.datatables import data_table
@@ -14,6 +15,7 @@ from spine_common.adapters.database.migrate import upgrade
 from spine_common.adapters.database.unit_of_work import SqlDatabase
 from spine_common.adapters.sources.files import FileSources
 from spine_common.adapters.storage.local import LocalStore
+from spine_common.contracts.commands import command_of
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
 from spine_common.core.execution import Event, Execution
 from spine_common.core.ids import ExecutionId
@@ -21,7 +23,7 @@ from spine_common.core.pipeline import WORK_STAGES, Lane, Stage
 from spine_common.framework.context import StageContext
 from spine_common.framework.deadletters import DeadLetterDesk
 from spine_common.framework.dispatcher import Dispatcher
-from spine_common.framework.lease import LeaseTerms
+from spine_common.framework.lease import LeaseTerms, claim
 from spine_common.framework.ports.bus import Bus
 from spine_common.framework.ports.database import Database
 from spine_common.framework.relay import Relay
@@ -32,6 +34,8 @@ from spine_common.framework.stage import StageFunction
 from .builders import REGISTRY, SHOP, done
 
 DEADLINE = 20.0
+EXPIRED = -1.0
+"""Seconds of a lease that is over when it begins: its worker might as well be dead."""
 QUICK = RetryPolicy(max_retries=2, base=0.05, cap=0.2)
 TERMS = LeaseTerms(seconds=30.0, heartbeat=5.0, deadline=15.0)
 Stages = Mapping[Stage, StageFunction]
@@ -60,13 +64,14 @@ class Process:
     def runner(
         self, stage: StageFunction | Stages = done, *, owner: str = "worker", **terms: float
     ) -> StageRunner:
-        """Return a runner of one function for every stage, or of a function for each."""
+        """Return another worker, of one function for every stage or of a function for each."""
         stages = stage if isinstance(stage, Mapping) else dict.fromkeys(WORK_STAGES, stage)
         return StageRunner(
             self.context,
             stages,
             owner=owner,
             terms=replace(self.terms, **terms),
+            turns=RWLock(fast=True),
             nudge=self.relay.nudge,
             observe=self.handled.append,
         )
@@ -88,6 +93,14 @@ class Process:
             await self.relay.stop(grace=5.0)
             await self._relaying
             self._relaying = None
+
+    async def lose_a_worker(self, execution: Execution, owner: str = "dead") -> Execution:
+        """Claim as a worker does that is killed next: its lease is over, and nobody let go."""
+        async with self.database.transaction() as tx:
+            terms = LeaseTerms(seconds=EXPIRED)
+            claimed = await claim(tx, command_of(execution), owner, terms, alone=True)
+        assert isinstance(claimed, Execution)
+        return claimed
 
     async def get(self, execution: Execution | ExecutionId) -> Execution:
         async with self.database.reading() as tx:

@@ -100,7 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
             async with self.database.transaction() as tx:
                 now = await tx.ledger.get(one)
                 assert now is not None
-                return await claim(tx, command_of(now), "worker", terms)
+                return await claim(tx, command_of(now), "worker", terms, alone=True)
 
         claimed = self.do(step())
         if isinstance(claimed, Execution):

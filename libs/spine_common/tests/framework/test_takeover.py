@@ -8,20 +8,17 @@ import pytest
 from sqlalchemy import select
 
 from spine_common.adapters.database.tables import executions
-from spine_common.contracts.commands import Command, command_of
+from spine_common.contracts.commands import Command
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.framework.context import StageContext
-from spine_common.framework.lease import LeaseTerms, claim, heartbeat
+from spine_common.framework.lease import LeaseTerms, heartbeat
 from spine_common.framework.outcome import Done, Failed, PutBack, Stale
 from spine_common.framework.ports.bus import Verdict
 from spine_common.framework.ports.queries import Window
 from spine_common.framework.stage import StageOutput
 
 from .builders import LINES, Bench, delivery, ingest, sales_key
-from .conftest import Process, until
-
-EXPIRED = -1.0
-"""Seconds of a lease that is over when it begins: its worker might as well be dead."""
+from .conftest import EXPIRED, Process, until
 
 
 async def lease_until(process: Process, execution: Execution) -> datetime:
@@ -223,17 +220,10 @@ async def test_a_shutdown_after_the_lease_was_lost_is_still_a_shutdown(process: 
         await working
 
 
-async def lose_a_worker(process: Process, execution: Execution, name: str) -> None:
-    """Claim as a worker does that is killed next: its lease is over at once, and nobody let go."""
-    async with process.database.transaction() as tx:
-        claimed = await claim(tx, command_of(execution), name, LeaseTerms(seconds=EXPIRED))
-    assert isinstance(claimed, Execution)
-
-
 async def test_a_command_that_kills_its_workers_is_not_taken_over_for_ever(process: Process):
     execution = await process.dispatcher.submit("suite.work")
     for number in range(3):
-        await lose_a_worker(process, execution, f"worker-{number}")
+        await process.lose_a_worker(execution, f"worker-{number}")
 
     verdict = await process.runner().handle(delivery(execution))
 

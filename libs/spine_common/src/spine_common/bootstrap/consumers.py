@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from aiorwlock import RWLock
+
 from spine_common.bootstrap.platform import Platform
 from spine_common.bootstrap.service import Service
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
@@ -17,12 +19,14 @@ async def start_consumers(platform: Platform, services: Iterable[Service]) -> in
     """Start every consumer the services need; return how many that is."""
     started = 0
     prefetch = platform.settings.prefetch
+    turns = RWLock(fast=True)
     for service in services:
         runner = StageRunner(
             platform.context,
             service.stages,
             owner=platform.owner,
             terms=platform.terms,
+            turns=turns,
             nudge=platform.relay.nudge,
             observe=observer(platform.metrics),
         )

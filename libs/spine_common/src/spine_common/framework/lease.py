@@ -12,8 +12,10 @@ from spine_common.contracts.commands import Command
 from spine_common.core.errors import FenceLost, Kind, LeaseExpired, PoisonMessage, Unavailable
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import Fence
+from spine_common.core.pipeline import TriggerSource
 from spine_common.framework.outcome import Failed, PutBack, Stale
 from spine_common.framework.ports.database import Database, Transaction
+from spine_common.framework.ports.ledger import Locked
 from spine_common.framework.verdict import fail
 
 log = structlog.get_logger(__name__)
@@ -36,13 +38,19 @@ class LeaseTerms:
     starts: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A worker was lost over the execution before: it is claimed alone, or takes others with it."""
+
+
 async def claim(
-    tx: Transaction, command: Command, owner: str, terms: LeaseTerms
-) -> Execution | Stale | PutBack | Failed:
+    tx: Transaction, command: Command, owner: str, terms: LeaseTerms, *, alone: bool
+) -> Execution | Stale | PutBack | Failed | Suspect:
     """Take the execution over: fence + 1, lease, ``started``; or say why it is not to be run.
 
     Accepts ``pending``, too: a consumer can be faster than the relay's mark. An attempt that
     failed already is rejected again: its worker may have died before the broker heard of it.
+    ``alone`` says that nothing else runs in this process and nothing will until this has ended.
     """
     locked = await tx.ledger.lock(command.execution_id)
     if locked is None:
@@ -53,6 +61,25 @@ async def claim(
             f"Execution {command.execution_id} is one of {execution.pipeline},"
             f" not of {command.pipeline}."
         )
+    refused = await _refusal(tx, locked, command, terms)
+    if refused is not None:
+        return refused
+    if not alone and await _has_lost_a_worker(tx, locked):
+        return Suspect()
+    fence = Fence(execution.fence + 1)
+    payload: dict[str, Any] = {"attempt": execution.attempt, "fence": fence, "owner": owner}
+    if execution.status is Status.RUNNING and locked.lease_owner:
+        payload["lost"] = locked.lease_owner
+    started = await tx.ledger.record(execution, EventType.STARTED, payload)
+    await tx.ledger.set_lease(execution.execution_id, owner, terms.seconds)
+    return started
+
+
+async def _refusal(
+    tx: Transaction, locked: Locked, command: Command, terms: LeaseTerms
+) -> Stale | PutBack | Failed | None:
+    """Return why nobody is to begin it now, if there is a reason."""
+    execution = locked.execution
     if execution.attempt != command.attempt:
         return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
     if execution.status is Status.FAILED:
@@ -65,13 +92,7 @@ async def claim(
         if locked.lease_owner and await _lost(tx, execution) + 1 >= terms.starts:
             failed = await fail_expired(tx, execution)
             return await _failure_of(tx, failed)
-    fence = Fence(execution.fence + 1)
-    payload: dict[str, Any] = {"attempt": execution.attempt, "fence": fence, "owner": owner}
-    if execution.status is Status.RUNNING and locked.lease_owner:
-        payload["lost"] = locked.lease_owner
-    started = await tx.ledger.record(execution, EventType.STARTED, payload)
-    await tx.ledger.set_lease(execution.execution_id, owner, terms.seconds)
-    return started
+    return None
 
 
 async def _lost(tx: Transaction, execution: Execution) -> int:
@@ -79,6 +100,22 @@ async def _lost(tx: Transaction, execution: Execution) -> int:
     events = await tx.ledger.events(execution.execution_id)
     started = (event.payload for event in events if event.type is EventType.STARTED)
     return sum("lost" in said and said["attempt"] == execution.attempt for said in started)
+
+
+async def _has_lost_a_worker(tx: Transaction, locked: Locked) -> bool:
+    """Whether whoever worked on it vanished, in any attempt or in what it is a retry of."""
+    execution = locked.execution
+    if execution.status is Status.RUNNING and locked.lease_owner:
+        return True
+    # Nobody has been at one that is new: the ledger is not asked for its events.
+    asked = [execution.execution_id] if execution.fence else []
+    if execution.trigger_source is TriggerSource.DLQ and execution.parent_id:
+        asked.append(execution.parent_id)
+    events = [event for one in asked for event in await tx.ledger.events(one)]
+    return any(
+        "lost" in event.payload or event.payload.get("code") == LeaseExpired.code
+        for event in events
+    )
 
 
 async def fail_expired(tx: Transaction, execution: Execution) -> Execution:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import stamina
 import structlog
+from aiorwlock import RWLock
 
 from spine_common.contracts.commands import Command, command_of, read_command
 from spine_common.core.errors import (
@@ -28,7 +29,7 @@ from spine_common.framework import workflow
 from spine_common.framework.commit import commit, skip
 from spine_common.framework.context import StageContext
 from spine_common.framework.failpoints import Failpoint, reached
-from spine_common.framework.lease import LeaseTerms, claim, heartbeat, hold_fence
+from spine_common.framework.lease import LeaseTerms, Suspect, claim, heartbeat, hold_fence
 from spine_common.framework.outcome import Done, Failed, Outcome, PutBack, Stale, verdict_of
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.database import Transaction
@@ -55,7 +56,11 @@ Observer = Callable[[Handled], None]
 
 
 class StageRunner:
-    """Runs the commands of the stages it is given. ``owner`` names this process in leases."""
+    """Runs the commands of the stages it is given. ``owner`` names this process in leases.
+
+    ``turns`` is the process's own, shared by all its runners: what has lost a worker before is
+    run alone, so that it can take nobody with it if it does so again.
+    """
 
     def __init__(  # noqa: PLR0913 - the composition root names each part
         self,
@@ -64,6 +69,7 @@ class StageRunner:
         *,
         owner: str,
         terms: LeaseTerms,
+        turns: RWLock,
         nudge: Callable[[], None],
         observe: Observer,
     ) -> None:
@@ -71,6 +77,7 @@ class StageRunner:
         self._stages = stages
         self._owner = owner
         self._terms = terms
+        self._turns = turns
         self._nudge = nudge
         self._observe = observe
 
@@ -84,7 +91,7 @@ class StageRunner:
             structlog.contextvars.bind_contextvars(
                 execution_id=command.execution_id, pipeline=command.pipeline
             )
-            outcome, rows = await self._run(command)
+            outcome, rows = await self._take(command)
         except PoisonMessage as poison:
             log.warning("message_parked", code=poison.code, error=str(poison))
             outcome = Failed(None, poison.kind, poison.code, str(poison))
@@ -94,8 +101,20 @@ class StageRunner:
         self._nudge()
         return verdict_of(outcome)
 
-    async def _run(self, command: Command) -> tuple[Outcome, Mapping[str, int]]:
-        claimed = await self._claim(command)
+    async def _take(self, command: Command) -> tuple[Outcome, Mapping[str, int]]:
+        async with self._turns.reader:
+            claimed = await self._claim(command, alone=False)
+            if not isinstance(claimed, Suspect):
+                return await self._run(claimed)
+        log.info("waiting_to_run_alone")
+        async with self._turns.writer:
+            claimed = await self._claim(command, alone=True)
+            assert not isinstance(claimed, Suspect)  # noqa: S101 - narrows for the type checker
+            return await self._run(claimed)
+
+    async def _run(
+        self, claimed: Execution | Stale | PutBack | Failed
+    ) -> tuple[Outcome, Mapping[str, int]]:
         if not isinstance(claimed, Execution):
             log.info("command_not_run", reason=claimed)
             return claimed, {}
@@ -119,7 +138,9 @@ class StageRunner:
         log.info("execution_ended", status=ended.status, result=dict(ended.result))
         return Done(ended.status), _rows(output)
 
-    async def _claim(self, command: Command) -> Execution | Stale | PutBack | Failed:
+    async def _claim(
+        self, command: Command, *, alone: bool
+    ) -> Execution | Stale | PutBack | Failed | Suspect:
         # While the database is away the consumer holds its few messages and waits: rejecting
         # them would turn an outage into dead letters.
         async for attempt in stamina.retry_context(
@@ -127,12 +148,13 @@ class StageRunner:
         ):
             with attempt:
                 async with self._context.database.transaction() as tx:
-                    claimed = await claim(tx, command, self._owner, self._terms)
+                    claimed = await claim(tx, command, self._owner, self._terms, alone=alone)
                     if isinstance(claimed, PutBack):
                         await self._put_back(tx, command, claimed)
                     if isinstance(claimed, Execution):
                         await workflow.note_start(tx, claimed)
-                await reached(Failpoint.CLAIM_COMMITTED)
+                if isinstance(claimed, Execution):
+                    await reached(Failpoint.CLAIM_COMMITTED)
                 return claimed
         raise AssertionError("unreachable")
 

@@ -16,6 +16,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from spine_common.core import clock
 from spine_common.core.errors import DatabaseUnavailable
 from spine_common.framework.failpoints import Action, Failpoint, arm
@@ -47,6 +49,9 @@ class _Armed:
                 await _do(rule)
 
     def _is_due(self, rule: Rule) -> bool:
+        # Whoever handles a command has its execution in what is logged.
+        if rule.only not in {None, structlog.contextvars.get_contextvars().get("execution_id")}:
+            return False
         if rule.nth is not None and self._hits < rule.nth:
             return False
         if self._chance.random() >= rule.chance:

@@ -13,7 +13,7 @@ from spine_common.framework.ports.ledger import Locked
 
 
 async def _claim_anything(
-    tx: Transaction, command: Command, owner: str, terms: LeaseTerms
+    tx: Transaction, command: Command, owner: str, terms: LeaseTerms, **_how: bool
 ) -> Execution:
     """Start whatever a message says, without a look at whether it was done already."""
     locked = await tx.ledger.lock(command.execution_id)
@@ -40,6 +40,12 @@ async def _look_without_locking(
     return None if found is None else Locked(found, 0.0)
 
 
+async def _suspect_nobody(tx: Transaction, locked: Locked) -> bool:
+    """Let what killed its worker run beside the others again."""
+    del tx, locked
+    return False
+
+
 def _without_duplicate_check() -> None:
     _replace("spine_common.framework.runner", "claim", _claim_anything)
 
@@ -58,6 +64,10 @@ def _without_sweepers() -> None:
     _replace("spine_scheduler.leader", "CHORES", ())
 
 
+def _without_turns() -> None:
+    _replace("spine_common.framework.lease", "_has_lost_a_worker", _suspect_nobody)
+
+
 def _replace(module: str, name: str, by: Any) -> None:
     try:
         found = importlib.import_module(module)
@@ -72,6 +82,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "fence": _without_fence,
     "row lock": _without_row_lock,
     "sweepers": _without_sweepers,
+    "turn alone": _without_turns,
 }
 
 

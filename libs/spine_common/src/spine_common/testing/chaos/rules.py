@@ -1,7 +1,7 @@
 """Which fault happens at which failpoint, when: a small grammar for an environment variable.
 
-``name=action[:argument][@n][%probability]``, joined by ``;``. ``@n`` is the n-th time a process
-comes by, once in a scenario however often the process is started again.
+``name=action[:argument][@n][%probability][#execution]``, joined by ``;``. ``@n`` is the n-th time a
+process comes by, once in a scenario however often the process is started again.
 """
 
 import re
@@ -13,7 +13,7 @@ from spine_common.framework.failpoints import Failpoint
 ACTIONS = ("kill", "stop", "sleep", "block", "fail", "crash")
 _RULE = re.compile(
     r"(?P<place>[a-z.]+)=(?P<action>[a-z]+)(:(?P<argument>[0-9.]+))?"
-    r"(@(?P<nth>[0-9]+))?(%(?P<chance>[0-9.]+))?"
+    r"(@(?P<nth>[0-9]+))?(%(?P<chance>[0-9.]+))?(#(?P<only>[0-9a-f-]+))?"
 )
 
 
@@ -26,11 +26,14 @@ class Rule:
     argument: float = 0.0
     nth: int | None = None
     chance: float = 1.0
+    only: str | None = None
+    """The id of the only execution it happens to."""
 
     def __str__(self) -> str:
         nth = f"@{self.nth}" if self.nth else ""
         chance = f"%{self.chance:g}" if self.chance < 1 else ""
-        return f"{self.place}={self.action}:{self.argument:g}{nth}{chance}"
+        only = f"#{self.only}" if self.only else ""
+        return f"{self.place}={self.action}:{self.argument:g}{nth}{chance}{only}"
 
 
 def spelled(rules: Iterable[Rule]) -> str:
@@ -46,11 +49,12 @@ def read_rules(text: str) -> list[Rule]:
 def _read(text: str) -> Rule:
     match = _RULE.fullmatch(text)
     if match is None or match["action"] not in ACTIONS:
-        raise ValueError(f"{text!r} is no rule: place=action[:seconds][@n][%chance].")
+        raise ValueError(f"{text!r} is no rule: place=action[:seconds][@n][%chance][#execution].")
     return Rule(
         Failpoint(match["place"]),
         match["action"],
         float(match["argument"] or 0),
         int(match["nth"]) if match["nth"] else None,
         float(match["chance"] or 1),
+        match["only"],
     )
