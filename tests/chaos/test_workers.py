@@ -106,6 +106,30 @@ async def test_a_worker_stopped_past_its_lease_and_continued(scene, told):
     told(figures)
 
 
+async def test_a_worker_stopped_in_the_middle_of_a_heartbeat(scene, told):
+    # It holds the execution's row in a transaction nobody but the server can end.
+    rules = {
+        "normalizer": [
+            *once("sleep", Failpoint.WORK_DONE, seconds=2.0),
+            *once("stop", Failpoint.LEASE_RENEWED),
+        ]
+    }
+    names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
+    async with scene(rules=rules, names=names) as it:
+        it.fleet["normalizer"].held = True
+        await it.order(weeks(6))
+
+        async def stopped() -> bool:
+            faults = it.fleet.told("failpoint", "normalizer")
+            return any(fault["action"] == "stop" for fault in faults)
+
+        await it.until(stopped, "a worker has stopped before its heartbeat was committed")
+        it.healed()
+        figures = await it.finish()
+        it.fleet["normalizer"].send(signal.SIGCONT)
+    told(figures)
+
+
 async def held_by(it: Arena, name: str):
     process = it.fleet[name].process
     async with it.platform.database.reading() as tx:

@@ -130,7 +130,9 @@ def _policy(settings: Settings, registry: Registry) -> RetryPolicy:
 
 def open_database(settings: Settings, service: str = "spine") -> Database:
     """Return the database the URL names."""
-    return SqlDatabase(settings.database_url, application=f"spine-{service}")
+    # Who says nothing in a transaction for a whole lease is gone, and his locks are in the way.
+    patience = max(5.0, settings.lease_seconds)
+    return SqlDatabase(settings.database_url, application=f"spine-{service}", patience=patience)
 
 
 def open_bus(settings: Settings) -> Bus:

@@ -13,6 +13,8 @@ class Failpoint(StrEnum):
 
     CLAIM_COMMITTED = "claim.committed"
     """The ledger says started; no work has begun."""
+    LEASE_RENEWED = "lease.renewed"
+    """A heartbeat has written the lease's new end, not committed it."""
     WORK_DONE = "work.done"
     """The stage returned its result; nothing of it is written."""
     COMMIT_BEFORE = "commit.before"

@@ -13,6 +13,7 @@ from spine_common.core.errors import FenceLost, Kind, LeaseExpired, PoisonMessag
 from spine_common.core.execution import EventType, Execution, Status
 from spine_common.core.ids import Fence
 from spine_common.core.pipeline import TriggerSource
+from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.outcome import Failed, PutBack, Stale
 from spine_common.framework.ports.database import Database, Transaction
 from spine_common.framework.ports.ledger import Locked
@@ -158,6 +159,7 @@ async def heartbeat(
             try:
                 async with database.transaction() as tx:
                     kept = await tx.ledger.renew(claimed.execution_id, claimed.fence, terms.seconds)
+                    await reached(Failpoint.LEASE_RENEWED)
             except Unavailable as error:
                 log.warning("heartbeat_failed", error=str(error))
                 continue

@@ -6,9 +6,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import event, make_url, text
 
 from spine_common.adapters.database.migrate import upgrade
 from spine_common.adapters.database.unit_of_work import SqlDatabase
@@ -20,11 +21,11 @@ from .builders import order, submitted
 
 
 @pytest.fixture
-async def opened() -> AsyncIterator[Callable[[str], SqlDatabase]]:
+async def opened() -> AsyncIterator[Callable[..., SqlDatabase]]:
     databases: list[SqlDatabase] = []
 
-    def open_(url: str) -> SqlDatabase:
-        databases.append(SqlDatabase(url))
+    def open_(url: str, **options: Any) -> SqlDatabase:
+        databases.append(SqlDatabase(url, **options))
         return databases[-1]
 
     yield open_
@@ -36,7 +37,7 @@ async def opened() -> AsyncIterator[Callable[[str], SqlDatabase]]:
             await asyncio.to_thread(thread.join, 5)
 
 
-Open = Callable[[str], SqlDatabase]
+Open = Callable[..., SqlDatabase]
 
 
 def impatient(database: SqlDatabase) -> None:
@@ -103,6 +104,45 @@ async def test_a_locked_file_is_away_until_the_lock_is_gone(sqlite_url: str, ope
         other.rollback()
 
     await submitted(database)
+
+
+async def test_who_says_nothing_in_a_transaction_loses_it_and_its_locks(
+    postgres_url: str, opened: Open
+):
+    stopped, other = opened(postgres_url, patience=0.5), opened(postgres_url)
+    execution = await submitted(other)
+
+    async def stop_in_the_middle() -> None:
+        async with stopped.transaction() as tx:
+            await tx.ledger.lock(execution.execution_id)
+            async with other.transaction() as second:  # waits until the server has had enough
+                assert await second.ledger.lock(execution.execution_id) is not None
+            await tx.ledger.get(execution.execution_id)
+
+    with pytest.raises(DatabaseUnavailable):
+        await stop_in_the_middle()
+    await stopped.check()
+
+
+async def test_a_client_that_is_cut_off_is_noticed_within_a_minute(postgres_url: str, opened: Open):
+    # In the middle of a COPY no timeout of the server's applies: only the network can tell.
+    database = opened(postgres_url)
+
+    async with database._engine.connect() as connection:
+        idle, interval, count = [
+            int(await connection.scalar(text(f"SELECT current_setting('tcp_keepalives_{part}')")))
+            for part in ("idle", "interval", "count")
+        ]
+
+    assert 0 < idle + interval * count <= 60
+
+
+async def test_who_leads_may_say_nothing_for_longer(postgres_url: str, opened: Open):
+    database = opened(postgres_url, patience=0.2)
+
+    async with database.leading("sweeper") as leads:
+        assert leads
+        await asyncio.sleep(1.0)
 
 
 @pytest.mark.parametrize("url", ["new_sqlite_url", "empty_postgres_url"])

@@ -9,15 +9,24 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+PATIENCE_SECONDS = 60.0
 _WRITES = "spine_writes"
 # SQLite checks references only when asked: what PostgreSQL refuses must not pass here.
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
 
-def open_engine(url: str | URL, *, pool_size: int = 5, application: str = "spine") -> AsyncEngine:
+def open_engine(
+    url: str | URL,
+    *,
+    pool_size: int = 5,
+    application: str = "spine",
+    patience: float = PATIENCE_SECONDS,
+) -> AsyncEngine:
     """Return an engine; it connects when first used.
 
     ``url`` names the driver too: ``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``.
+    ``patience`` is how long a server waits, seconds, for the next word in a transaction: after
+    that it ends the session, and with it the locks of whoever was stopped or cut off.
     """
     target = make_url(url)
     if target.get_backend_name() == "sqlite":
@@ -36,7 +45,11 @@ def open_engine(url: str | URL, *, pool_size: int = 5, application: str = "spine
             "server_settings": {
                 "application_name": application,
                 "lock_timeout": "30s",
-                "idle_in_transaction_session_timeout": "120s",
+                "idle_in_transaction_session_timeout": f"{patience * 1000:.0f}ms",
+                # A client whose network is gone does not keep its locks for two hours.
+                "tcp_keepalives_idle": "20",
+                "tcp_keepalives_interval": "10",
+                "tcp_keepalives_count": "3",
                 "timezone": "UTC",
             },
         },

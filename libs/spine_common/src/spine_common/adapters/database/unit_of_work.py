@@ -11,7 +11,7 @@ from spine_common.adapters.database.audit import SqlAudit
 from spine_common.adapters.database.bulk import SqlTables
 from spine_common.adapters.database.captures import SqlCaptures
 from spine_common.adapters.database.deadletters import SqlDeadLetters
-from spine_common.adapters.database.engine import open_engine, writing
+from spine_common.adapters.database.engine import PATIENCE_SECONDS, open_engine, writing
 from spine_common.adapters.database.evidence import SqlEvidence
 from spine_common.adapters.database.faults import FAULTS, in_our_words, lost_its_node
 from spine_common.adapters.database.ledger import SqlLedger
@@ -50,6 +50,12 @@ class SqlTransaction:
         """Return the database's time, UTC."""
         return (await self._connection.execute(select(db_now()))).scalar_one()
 
+    async def sit_still(self) -> None:
+        """Let this transaction say nothing for longer: it holds no row that anybody waits for."""
+        if self._connection.dialect.name == "postgresql":
+            timeout = f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE_SECONDS:.0f}s'"
+            await self._connection.execute(text(timeout))
+
     async def takes(self, office: str) -> bool:
         """Whether this transaction holds an office until it ends; on SQLite everybody may.
 
@@ -65,10 +71,19 @@ class SqlTransaction:
 
 
 class SqlDatabase:
-    """The database port over one engine."""
+    """The database port over one engine. ``patience``: see ``open_engine``."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, application: str = "spine") -> None:
-        self._engine = open_engine(url, pool_size=pool_size, application=application)
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        application: str = "spine",
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._engine = open_engine(
+            url, pool_size=pool_size, application=application, patience=patience
+        )
         self._writer = writing(self._engine)
 
     @asynccontextmanager
@@ -102,6 +117,7 @@ class SqlDatabase:
     async def leading(self, office: str) -> AsyncIterator[bool]:
         """Hold an office while the block runs, unless another process holds it: then False."""
         async with self._begin(self._engine) as transaction:
+            await transaction.sit_still()
             yield await transaction.takes(office)
 
     async def check(self) -> None:
