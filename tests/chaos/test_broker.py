@@ -162,6 +162,30 @@ async def test_a_consumer_timeout_shorter_than_the_work(breakable_scene, told):
     told(figures)
 
 
+async def test_work_in_a_thread_that_outlives_its_connections(scene, told):
+    # Nobody waits for the thread any more, but nothing can stop it either. The message comes
+    # again, and is done beside it: without a new attempt, and the thread's result is nobody's.
+    rules = {"normalizer": [Rule(Failpoint.WORK_DONE, "thread", 10.0, nth=1)]}
+    async with scene(rules=rules) as it:
+        await it.order(weeks(4))
+
+        async def computing() -> bool:
+            return it.fleet.faults() == 1
+
+        await it.until(computing, "a computation is in its thread")
+        it.broker.reset()
+        it.database.reset()
+        it.inject(2)
+        figures = await it.finish()
+        assert it.fleet.restarts == 0
+        async with it.platform.database.reading() as tx:
+            everything = await tx.ledger.recent(limit=100)
+        normalized = [one for one in everything if one.stage is Stage.NORMALIZE]
+        assert max(one.fence for one in normalized) > 1, "no message came again"
+        assert {one.attempt for one in normalized} == {1}
+    told(figures)
+
+
 async def test_every_connection_to_the_broker_reset_again_and_again(scene, told):
     async with scene() as it:
         await it.order(weeks(12, rows=1000))

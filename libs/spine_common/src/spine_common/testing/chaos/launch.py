@@ -83,6 +83,9 @@ async def _do(rule: Rule) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         case "sleep":
             await asyncio.sleep(rule.argument)
+        case "thread":
+            # What computes in a thread can't be interrupted, whatever happens on the loop.
+            await asyncio.to_thread(time.sleep, rule.argument)
         case "block":
             time.sleep(rule.argument)  # noqa: ASYNC251 - blocking the loop is the fault
         case "fail":

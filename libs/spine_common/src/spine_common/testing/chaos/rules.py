@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from spine_common.framework.failpoints import Failpoint
 
-ACTIONS = ("kill", "stop", "sleep", "block", "fail", "crash")
+ACTIONS = ("kill", "stop", "sleep", "thread", "block", "fail", "crash")
 _RULE = re.compile(
     r"(?P<place>[a-z.]+)=(?P<action>[a-z]+)(:(?P<argument>[0-9.]+))?"
     r"(@(?P<nth>[0-9]+))?(%(?P<chance>[0-9.]+))?(#(?P<only>[0-9a-f-]+))?"
