@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from aiorwlock import RWLock
 
 from spine_common.adapters.bus.inprocess import InProcessBus
 from spine_common.adapters.database.datatables import data_table
@@ -30,6 +29,7 @@ from spine_common.framework.relay import Relay
 from spine_common.framework.retry import RetryPolicy
 from spine_common.framework.runner import Handled, StageRunner
 from spine_common.framework.stage import StageFunction
+from spine_common.framework.turns import Turns
 
 from .builders import REGISTRY, SHOP, done
 
@@ -71,7 +71,7 @@ class Process:
             stages,
             owner=owner,
             terms=replace(self.terms, **terms),
-            turns=RWLock(fast=True),
+            turns=Turns(),
             nudge=self.relay.nudge,
             observe=self.handled.append,
         )

@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from spine_common.contracts.commands import Command
+from spine_common.contracts.commands import Command, command_of
 from spine_common.core.errors import Unavailable
 from spine_common.core.execution import Execution, Status
 from spine_common.core.letters import LetterState
 from spine_common.framework.context import StageContext
-from spine_common.framework.lease import fail_expired
+from spine_common.framework.lease import Suspect, claim, fail_expired
+from spine_common.framework.outcome import PutBack
 from spine_common.framework.ports.bus import Verdict
 from spine_common.framework.runner import StageRunner
 from spine_common.framework.stage import PlainResult, StageOutput
@@ -122,6 +123,61 @@ async def test_what_lost_a_worker_does_not_begin_while_it_waits(process: Process
     await asyncio.gather(*working)
 
 
+async def test_who_waits_for_its_turn_too_long_is_put_off(process: Process):
+    room = Room()
+    runner = process.runner(room, seconds=0.3)
+    other, suspect = await order(process, 1), await order(process, 2)
+    lost = await process.lose_a_worker(suspect)
+    async with process.database.transaction() as tx:
+        await tx.outbox.mark_sent(await tx.outbox.claim(limit=2, lease=30))
+    working = hand(runner, other)
+    await room.holds(other)
+
+    assert await hand(runner, suspect) is Verdict.ACK
+
+    (handled,) = process.handled
+    assert handled.outcome == PutBack(0.3)
+    assert await process.get(suspect) == lost
+    async with process.database.reading() as tx:
+        assert (await tx.outbox.depth())[0] == 1
+    room.let_out(other)
+    assert await working is Verdict.ACK
+
+
+async def test_while_it_waits_no_sweeper_takes_it_for_lost(process: Process):
+    suspect = await order(process, 1)
+    async with process.database.transaction() as tx:
+        await tx.outbox.mark_sent(await tx.outbox.claim(limit=1, lease=30))
+    await process.lose_a_worker(suspect)
+    async with process.database.reading() as tx:
+        (expired,) = await tx.overdue.leases(0.0, limit=10)
+    assert expired.execution_id == suspect.execution_id
+
+    async with process.database.transaction() as tx:
+        found = await claim(tx, command_of(suspect), "worker", process.terms, alone=False)
+
+    assert isinstance(found, Suspect)
+    async with process.database.reading() as tx:
+        assert await tx.overdue.leases(0.0, limit=10) == []
+
+
+async def test_the_wait_for_a_turn_is_no_part_of_how_long_it_ran(process: Process):
+    room = Room()
+    runner = process.runner(room)
+    other, suspect = await order(process, 1), await order(process, 2)
+    await process.lose_a_worker(suspect)
+    working = [hand(runner, other)]
+    await room.holds(other)
+    room.let_out(suspect)
+    working.append(hand(runner, suspect))
+    await asyncio.sleep(1.0)
+    room.let_out(other)
+    await asyncio.gather(*working)
+
+    took = {one.command.execution_id: one.seconds for one in process.handled if one.command}
+    assert took[suspect.execution_id] < 1.0 < took[other.execution_id]
+
+
 async def test_a_later_attempt_is_alone_too(process: Process):
     room = Room()
     runner = process.runner(room)
@@ -204,16 +260,16 @@ async def test_who_is_stopped_while_it_waits_makes_room(process: Process):
     await room.holds(other)
     waiting = hand(runner, suspect)
     await room.holds(other)
+    working.append(hand(runner, after))
+    await room.holds(other)
 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    room.let_out(other)
-    working.append(hand(runner, after))
-    await room.holds(after)
+    await room.holds(other, after)
     assert await process.get(suspect) == lost
-    room.let_out(after)
+    room.let_out(other, after)
     await asyncio.gather(*working)
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from aiorwlock import RWLock
-
 from spine_common.bootstrap.platform import Platform
 from spine_common.bootstrap.service import Service
 from spine_common.contracts.routing import DEAD_LETTER_QUEUE, work_queue
@@ -12,6 +10,7 @@ from spine_common.core.pipeline import Lane
 from spine_common.framework.deadletters import DeadLetterDesk
 from spine_common.framework.outcome import Done, Failed, PutBack, Stale
 from spine_common.framework.runner import Handled, Observer, StageRunner
+from spine_common.framework.turns import Turns
 from spine_common.observability.metrics import Metrics
 
 
@@ -19,7 +18,7 @@ async def start_consumers(platform: Platform, services: Iterable[Service]) -> in
     """Start every consumer the services need; return how many that is."""
     started = 0
     prefetch = platform.settings.prefetch
-    turns = RWLock(fast=True)
+    turns = Turns()
     for service in services:
         runner = StageRunner(
             platform.context,

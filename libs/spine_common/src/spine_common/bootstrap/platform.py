@@ -130,8 +130,8 @@ def _policy(settings: Settings, registry: Registry) -> RetryPolicy:
 
 def open_database(settings: Settings, service: str = "spine") -> Database:
     """Return the database the URL names."""
-    # Who says nothing in a transaction for a whole lease is gone, and his locks are in the way.
-    patience = max(5.0, settings.lease_seconds)
+    # Who says nothing in a transaction for a whole lease is gone, and its locks are in the way.
+    patience = min(max(5.0, settings.lease_seconds), 120.0)
     return SqlDatabase(settings.database_url, application=f"spine-{service}", patience=patience)
 
 

@@ -26,7 +26,7 @@ from spine_common.framework.ports.deadletters import DeadLetter
 from spine_common.framework.ports.ledger import Locked
 from spine_common.framework.registry import Registry
 from spine_common.framework.retry import RetryPolicy
-from spine_common.framework.verdict import fail, judge
+from spine_common.framework.verdict import UNDELIVERABLE, fail, judge
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ class DeadLetterDesk:
             if failures:
                 said = failures[-1]
                 return Kind(said["kind"]), said["code"], said["message"]
-        return Kind.TRANSIENT, "UNDELIVERABLE", f"The broker gave it up; it is {execution.status}."
+        return Kind.TRANSIENT, UNDELIVERABLE, f"The broker gave it up; it is {execution.status}."
 
     async def _judge(self, tx: Transaction, locked: Locked, kind: Kind) -> Execution:
         execution = locked.execution
@@ -122,7 +122,7 @@ class DeadLetterDesk:
             # It came back before the relay's mark: in process the mark always comes later.
             execution = await tx.ledger.record(execution, EventType.QUEUED)
         if execution.status in {Status.QUEUED, Status.RUNNING}:
-            execution = await fail(tx, execution, kind, "UNDELIVERABLE", "The broker gave it up.")
+            execution = await fail(tx, execution, kind, UNDELIVERABLE, "The broker gave it up.")
         if execution.status is Status.FAILED:
             return await judge(tx, self._registry, self._policy, execution)
         return execution
@@ -144,7 +144,7 @@ def _rebuilt(failed: Execution, judged: Execution) -> DeadLetter:
     message = command_message(failed)
     delivery = Delivery(message.body, {}, DEAD_LETTER_QUEUE, message.message_id, redelivered=False)
     kind = Kind.TRANSIENT if judged.status is Status.RETRY_SCHEDULED else Kind.PERMANENT
-    code, reason = failed.error_code or "UNDELIVERABLE", failed.error or "Its message got lost."
+    code, reason = failed.error_code or UNDELIVERABLE, failed.error or "Its message got lost."
     letter = _letter(delivery, command_of(failed), kind, code, reason)
     return replace(letter, state=_state_after(judged))
 

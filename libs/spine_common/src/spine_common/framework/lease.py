@@ -17,11 +17,12 @@ from spine_common.framework.failpoints import Failpoint, reached
 from spine_common.framework.outcome import Failed, PutBack, Stale
 from spine_common.framework.ports.database import Database, Transaction
 from spine_common.framework.ports.ledger import Locked
-from spine_common.framework.verdict import fail
+from spine_common.framework.verdict import UNDELIVERABLE, fail
 
 log = structlog.get_logger(__name__)
 
 _CLAIMABLE = frozenset({Status.PENDING, Status.QUEUED, Status.RETRY_SCHEDULED, Status.RUNNING})
+_SUSPICIOUS = frozenset({LeaseExpired.code, UNDELIVERABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class LeaseTerms:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A worker was lost over the execution before: it is claimed alone, or takes others with it."""
+    """A worker was lost over the execution before. It is not begun beside others."""
 
 
 async def claim(
@@ -51,7 +52,7 @@ async def claim(
 
     Accepts ``pending``, too: a consumer can be faster than the relay's mark. An attempt that
     failed already is rejected again: its worker may have died before the broker heard of it.
-    ``alone`` says that nothing else runs in this process and nothing will until this has ended.
+    ``alone`` says that this process handles no other command until this one has ended.
     """
     locked = await tx.ledger.lock(command.execution_id)
     if locked is None:
@@ -62,10 +63,12 @@ async def claim(
             f"Execution {command.execution_id} is one of {execution.pipeline},"
             f" not of {command.pipeline}."
         )
-    refused = await _refusal(tx, locked, command, terms)
-    if refused is not None:
-        return refused
+    turned_away = await _turn_away(tx, locked, command, terms)
+    if turned_away is not None:
+        return turned_away
     if not alone and await _has_lost_a_worker(tx, locked):
+        # Its command has arrived: sweepers are not to take it for lost while it waits.
+        await tx.ledger.note_sent(execution.execution_id)
         return Suspect()
     fence = Fence(execution.fence + 1)
     payload: dict[str, Any] = {"attempt": execution.attempt, "fence": fence, "owner": owner}
@@ -76,10 +79,13 @@ async def claim(
     return started
 
 
-async def _refusal(
+async def _turn_away(
     tx: Transaction, locked: Locked, command: Command, terms: LeaseTerms
 ) -> Stale | PutBack | Failed | None:
-    """Return why nobody is to begin it now, if there is a reason."""
+    """Return why nobody is to begin it now, if there is a reason.
+
+    An attempt that has lost as many workers as it may fails here.
+    """
     execution = locked.execution
     if execution.attempt != command.attempt:
         return Stale(f"attempt {command.attempt} was followed by {execution.attempt}")
@@ -109,13 +115,13 @@ async def _has_lost_a_worker(tx: Transaction, locked: Locked) -> bool:
     if execution.status is Status.RUNNING and locked.lease_owner:
         return True
     # Nobody has been at one that is new: the ledger is not asked for its events.
-    asked = [execution.execution_id] if execution.fence else []
+    is_new = not execution.fence and execution.attempt == 1
+    asked = [] if is_new else [execution.execution_id]
     if execution.trigger_source is TriggerSource.DLQ and execution.parent_id:
         asked.append(execution.parent_id)
     events = [event for one in asked for event in await tx.ledger.events(one)]
     return any(
-        "lost" in event.payload or event.payload.get("code") == LeaseExpired.code
-        for event in events
+        "lost" in event.payload or event.payload.get("code") in _SUSPICIOUS for event in events
     )
 
 

@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import stamina
 import structlog
-from aiorwlock import RWLock
 
 from spine_common.contracts.commands import Command, command_of, read_command
 from spine_common.core.errors import (
@@ -34,6 +33,7 @@ from spine_common.framework.outcome import Done, Failed, Outcome, PutBack, Stale
 from spine_common.framework.ports.bus import Delivery, Verdict
 from spine_common.framework.ports.database import Transaction
 from spine_common.framework.stage import PlainResult, StageFunction, StageOutput, StageResult
+from spine_common.framework.turns import Turns
 from spine_common.framework.verdict import fail
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,15 @@ class Handled:
     outcome: Outcome
     seconds: float
     rows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """How a command ended that had its turn; ``seconds`` without the wait for that."""
+
+    outcome: Outcome
+    rows: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 Observer = Callable[[Handled], None]
@@ -69,7 +78,7 @@ class StageRunner:
         *,
         owner: str,
         terms: LeaseTerms,
-        turns: RWLock,
+        turns: Turns,
         nudge: Callable[[], None],
         observe: Observer,
     ) -> None:
@@ -83,34 +92,50 @@ class StageRunner:
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Handle one delivery and say what becomes of it."""
-        began = time.perf_counter()
         command: Command | None = None
-        rows: Mapping[str, int] = {}
         try:
             command = read_command(delivery.body)
             structlog.contextvars.bind_contextvars(
                 execution_id=command.execution_id, pipeline=command.pipeline
             )
-            outcome, rows = await self._take(command)
+            taken = await self._take(command)
         except PoisonMessage as poison:
             log.warning("message_parked", code=poison.code, error=str(poison))
-            outcome = Failed(None, poison.kind, poison.code, str(poison))
+            taken = _Taken(Failed(None, poison.kind, poison.code, str(poison)))
         finally:
             structlog.contextvars.clear_contextvars()
-        self._observe(Handled(command, outcome, time.perf_counter() - began, rows))
+        self._observe(Handled(command, taken.outcome, taken.seconds, taken.rows))
         self._nudge()
-        return verdict_of(outcome)
+        return verdict_of(taken.outcome)
 
-    async def _take(self, command: Command) -> tuple[Outcome, Mapping[str, int]]:
-        async with self._turns.reader:
-            claimed = await self._claim(command, alone=False)
-            if not isinstance(claimed, Suspect):
-                return await self._run(claimed)
-        log.info("waiting_to_run_alone")
-        async with self._turns.writer:
-            claimed = await self._claim(command, alone=True)
-            assert not isinstance(claimed, Suspect)  # noqa: S101 - narrows for the type checker
-            return await self._run(claimed)
+    async def _take(self, command: Command) -> _Taken:
+        # While the database is away the consumer holds its few messages and waits: rejecting
+        # them would turn an outage into dead letters. Nobody waits for them meanwhile.
+        async for attempt in stamina.retry_context(
+            on=DatabaseUnavailable, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt:
+                async with self._turns.beside_others():
+                    taken = await self._take_turn(command, alone=False)
+                return taken or await self._take_alone(command)
+        raise AssertionError("unreachable")
+
+    async def _take_alone(self, command: Command) -> _Taken:
+        patience = self._terms.seconds
+        async with self._turns.alone(patience) as has_turn:
+            taken = await self._take_turn(command, alone=True) if has_turn else None
+        return taken or await self._put_off(command, PutBack(patience))
+
+    async def _take_turn(self, command: Command, *, alone: bool) -> _Taken | None:
+        """Claim and run it; None if it must not run beside others."""
+        began = time.perf_counter()
+        claimed = await self._claim(command, alone=alone)
+        if isinstance(claimed, Suspect):
+            return None
+        if alone and isinstance(claimed, Execution):
+            log.info("runs_alone")
+        outcome, rows = await self._run(claimed)
+        return _Taken(outcome, rows, time.perf_counter() - began)
 
     async def _run(
         self, claimed: Execution | Stale | PutBack | Failed
@@ -141,27 +166,21 @@ class StageRunner:
     async def _claim(
         self, command: Command, *, alone: bool
     ) -> Execution | Stale | PutBack | Failed | Suspect:
-        # While the database is away the consumer holds its few messages and waits: rejecting
-        # them would turn an outage into dead letters.
-        async for attempt in stamina.retry_context(
-            on=DatabaseUnavailable, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
-        ):
-            with attempt:
-                async with self._context.database.transaction() as tx:
-                    claimed = await claim(tx, command, self._owner, self._terms, alone=alone)
-                    if isinstance(claimed, PutBack):
-                        await self._put_back(tx, command, claimed)
-                    if isinstance(claimed, Execution):
-                        await workflow.note_start(tx, claimed)
-                if isinstance(claimed, Execution):
-                    await reached(Failpoint.CLAIM_COMMITTED)
-                return claimed
-        raise AssertionError("unreachable")
+        async with self._context.database.transaction() as tx:
+            claimed = await claim(tx, command, self._owner, self._terms, alone=alone)
+            if isinstance(claimed, PutBack):
+                await _order_again(tx, command, claimed)
+            if isinstance(claimed, Execution):
+                await workflow.note_start(tx, claimed)
+        if isinstance(claimed, Execution):
+            await reached(Failpoint.CLAIM_COMMITTED)
+        return claimed
 
-    async def _put_back(self, tx: Transaction, command: Command, until: PutBack) -> None:
-        execution = await tx.ledger.get(command.execution_id)
-        if execution is not None:
-            await workflow.order(tx, execution, delay=until.seconds)
+    async def _put_off(self, command: Command, until: PutBack) -> _Taken:
+        async with self._context.database.transaction() as tx:
+            await _order_again(tx, command, until)
+        log.info("command_not_run", reason=until)
+        return _Taken(until)
 
     async def _work(self, command: Command) -> StageOutput:
         pipeline = self._context.registry.pipeline(command.pipeline)
@@ -238,6 +257,12 @@ class StageRunner:
                         return Stale(str(lost))
                     # It had gone through and only its reply was lost: the message is rejected.
         return Failed(claimed.execution_id, kind, code, message)
+
+
+async def _order_again(tx: Transaction, command: Command, until: PutBack) -> None:
+    execution = await tx.ledger.get(command.execution_id)
+    if execution is not None:
+        await workflow.order(tx, execution, delay=until.seconds)
 
 
 def _said_by(error: Exception) -> str:

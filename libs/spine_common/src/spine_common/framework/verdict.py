@@ -11,6 +11,9 @@ from spine_common.framework.retry import RetryPolicy
 
 log = structlog.get_logger(__name__)
 
+UNDELIVERABLE = "UNDELIVERABLE"
+"""The error code of an attempt whose message the broker gave up: its workers came and went."""
+
 
 async def judge(
     tx: Transaction, registry: Registry, policy: RetryPolicy, failed: Execution

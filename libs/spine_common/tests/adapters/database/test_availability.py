@@ -138,11 +138,11 @@ async def test_a_client_that_is_cut_off_is_noticed_within_a_minute(postgres_url:
 
 
 async def test_who_leads_may_say_nothing_for_longer(postgres_url: str, opened: Open):
-    database = opened(postgres_url, patience=0.2)
+    database = opened(postgres_url, patience=1.0)
 
     async with database.leading("sweeper") as leads:
         assert leads
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(2.0)
 
 
 @pytest.mark.parametrize("url", ["new_sqlite_url", "empty_postgres_url"])

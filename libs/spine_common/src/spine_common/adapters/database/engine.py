@@ -10,6 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 PATIENCE_SECONDS = 60.0
+"""How long a transaction may say nothing before the server ends it."""
 _WRITES = "spine_writes"
 # SQLite checks references only when asked: what PostgreSQL refuses must not pass here.
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")

@@ -130,10 +130,15 @@ class SqlLedger:
         )
         for one in waiting:
             await self.record(one, EventType.QUEUED)
+        await self._note_sent([one.execution_id for one in waiting + begun])
+
+    async def note_sent(self, execution_id: ExecutionId) -> None:
+        """Mark the locked execution's command as sent just now."""
+        await self._note_sent([execution_id])
+
+    async def _note_sent(self, ids: Sequence[ExecutionId]) -> None:
         await self._connection.execute(
-            update(executions)
-            .where(executions.c.execution_id.in_([one.execution_id for one in waiting + begun]))
-            .values(sent_at=db_now())
+            update(executions).where(executions.c.execution_id.in_(ids)).values(sent_at=db_now())
         )
 
     async def _present(self, query: Select[Any], messages: Collection[str]) -> list[Execution]:

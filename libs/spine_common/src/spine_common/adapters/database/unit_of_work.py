@@ -51,7 +51,7 @@ class SqlTransaction:
         return (await self._connection.execute(select(db_now()))).scalar_one()
 
     async def sit_still(self) -> None:
-        """Let this transaction say nothing for longer: it holds no row that anybody waits for."""
+        """Let this transaction say nothing for a minute: it holds no row that anybody waits for."""
         if self._connection.dialect.name == "postgresql":
             timeout = f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE_SECONDS:.0f}s'"
             await self._connection.execute(text(timeout))

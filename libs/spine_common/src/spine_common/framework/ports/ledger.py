@@ -69,6 +69,9 @@ class Ledger(Protocol):
         just now, for which nobody waits.
         """
 
+    async def note_sent(self, execution_id: ExecutionId) -> None:
+        """Mark the locked execution's command as sent just now."""
+
     async def lock(self, execution_id: ExecutionId, *, wait: bool = True) -> Locked | None:
         """Lock the execution's row for the rest of the transaction; None if there is none.
 

@@ -20,6 +20,7 @@ import structlog
 
 from spine_common.core import clock
 from spine_common.core.errors import DatabaseUnavailable
+from spine_common.framework import context
 from spine_common.framework.failpoints import Action, Failpoint, arm
 from spine_common.testing.chaos.mutations import mutate
 from spine_common.testing.chaos.rules import Rule, read_rules
@@ -60,9 +61,7 @@ class _Armed:
 
     def _is_first(self, rule: Rule) -> bool:
         # By service: its replicas share the rule, other services have rules of their own.
-        marker = (
-            self._once / f"{sys.argv[1]}.{rule.place}.{rule.action}{rule.argument:g}.{rule.nth}"
-        )
+        marker = self._once / f"{sys.argv[1]}.{rule}"
         with contextlib.suppress(FileExistsError):
             marker.touch(exist_ok=False)
             return True
@@ -85,7 +84,8 @@ async def _do(rule: Rule) -> None:
             await asyncio.sleep(rule.argument)
         case "thread":
             # What computes in a thread can't be interrupted, whatever happens on the loop.
-            await asyncio.to_thread(time.sleep, rule.argument)
+            threads = context._computing()  # noqa: SLF001 - those the stages compute in
+            await asyncio.get_running_loop().run_in_executor(threads, time.sleep, rule.argument)
         case "block":
             time.sleep(rule.argument)  # noqa: ASYNC251 - blocking the loop is the fault
         case "fail":
