@@ -62,7 +62,7 @@ servers: install ## Run a private RabbitMQ (management UI on) and PostgreSQL; pr
 CHAOS_REPORT := .chaos/report.jsonl
 SOAK_REPORT := .chaos/soak.jsonl
 .PHONY: chaos
-chaos: install ## Break services and servers on purpose, every scenario (20 minutes); figures into docs
+chaos: install ## Break services and servers on purpose, every scenario (25 minutes); figures into docs
 	rm -f $(CHAOS_REPORT)
 	$(PYTEST) -m "chaos and not soak" tests/chaos --durations=50
 	$(BIN)/python -m spine_common.testing.chaos.report $(CHAOS_REPORT) docs/reliability.md figures

@@ -218,6 +218,13 @@ async def test_a_message_that_kills_its_worker_dies_alone(scene, told):
         ]
         normalizer.held = False
         normalizer.start()
+
+        async def given_up() -> bool:
+            async with it.platform.database.reading() as tx:
+                now = await tx.ledger.get(killer.execution_id)
+            return now is not None and now.status is Status.DEAD_LETTERED
+
+        await it.until(given_up, "the killer is given up")
         it.healed()
         figures = await it.finish(poison=1)
         async with it.platform.database.reading() as tx:
