@@ -14,12 +14,14 @@ from spine_common.framework.failpoints import Failpoint
 from spine_common.framework.ports.deadletters import LetterFilter
 from spine_common.framework.ports.queries import Window
 from spine_common.testing.chaos.arena import Arena, weeks
+from spine_common.testing.chaos.fleet import EVERYTHING
 from spine_common.testing.chaos.rules import Rule
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.xdist_group("chaos")]
 
 NORMALIZE = work_queue(Stage.NORMALIZE, Lane.NORMAL)
 STAGES = ("ingestor", "normalizer", "aggregator")
+TWO_NORMALIZERS = (*EVERYTHING, "normalizer-2")
 IN_A_WORKER = (
     Failpoint.CLAIM_COMMITTED,
     Failpoint.WORK_DONE,
@@ -90,8 +92,7 @@ async def test_relays_killed_between_confirm_and_mark(scene, told):
 
 async def test_a_worker_stopped_past_its_lease_and_continued(scene, told):
     rules = {"normalizer": once("stop", Failpoint.WORK_DONE)}
-    names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
-    async with scene(rules=rules, names=names) as it:
+    async with scene(rules=rules, names=TWO_NORMALIZERS) as it:
         it.fleet["normalizer"].held = True
         await it.order(weeks(6))
         await every_rule_fired(it, 1)
@@ -114,22 +115,24 @@ async def test_a_worker_stopped_in_the_middle_of_a_heartbeat(scene, told):
             *once("stop", Failpoint.LEASE_RENEWED),
         ]
     }
-    names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
-    async with scene(rules=rules, names=names) as it:
+    async with scene(rules=rules, names=TWO_NORMALIZERS) as it:
         it.fleet["normalizer"].held = True
         await it.order(weeks(6))
 
-        async def stopped() -> bool:
-            faults = it.fleet.told("failpoint", "normalizer")
-            return any(fault["action"] == "stop" for fault in faults)
-
-        await it.until(stopped, "a worker has stopped before its heartbeat was committed")
+        await has_stopped(it, "normalizer")
         it.healed()
         figures = await it.finish()
         it.fleet["normalizer"].send(signal.SIGCONT)
         await asyncio.sleep(2)  # it wakes, and finds that all is done
         await it.finish()
     told(figures)
+
+
+async def has_stopped(it: Arena, name: str) -> None:
+    async def stopped() -> bool:
+        return any(fault["action"] == "stop" for fault in it.fleet.told("failpoint", name))
+
+    await it.until(stopped, f"{name} has stopped at its failpoint")
 
 
 async def held_by(it: Arena, name: str):
@@ -149,16 +152,12 @@ async def test_work_that_outlives_its_lease_writes_nothing(scene, told):
         "normalizer": once("stop", Failpoint.WORK_DONE),
         "normalizer-2": [Rule(Failpoint.WORK_DONE, "sleep", 4.0)],
     }
-    names = ("ingestor", "normalizer", "normalizer-2", "aggregator", "dlq", "scheduler")
     # One at a time, so that the next attempt is not given to the one that is stopped.
-    async with scene(rules=rules, names=names, environment={"SPINE_PREFETCH": "1"}) as it:
+    async with scene(rules=rules, names=TWO_NORMALIZERS, environment={"SPINE_PREFETCH": "1"}) as it:
         it.fleet["normalizer"].held = True
         await it.order(weeks(2))
 
-        async def stopped() -> bool:
-            return bool(it.fleet.told("failpoint", "normalizer"))
-
-        await it.until(stopped, "a worker has stopped before its commit")
+        await has_stopped(it, "normalizer")
         left = await held_by(it, "normalizer")
 
         async def taken_over() -> bool:

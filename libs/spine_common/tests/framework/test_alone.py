@@ -63,6 +63,24 @@ def hand(runner: StageRunner, execution: Execution) -> asyncio.Task[Verdict]:
     return asyncio.create_task(runner.handle(delivery(execution)))
 
 
+async def one_behind_the_other(
+    runner: StageRunner, room: Room, other: Execution, suspect: Execution
+) -> list[asyncio.Task[Verdict]]:
+    """Hand both to one worker: who is suspect is kept out while the other is inside."""
+    working = [hand(runner, other)]
+    await room.holds(other)
+    working.append(hand(runner, suspect))
+    await room.holds(other)
+    return working
+
+
+async def leave_one_after_the_other(room: Room, *executions: Execution) -> None:
+    """Let each out that is inside, and see that then the next is, alone."""
+    for execution in executions:
+        await room.holds(execution)
+        room.let_out(execution)
+
+
 async def expire(process: Process, execution: Execution) -> Execution:
     """Have the sweeper give up the attempt of a worker that is gone; return the next one."""
     async with process.database.transaction() as tx:
@@ -78,17 +96,9 @@ async def test_what_lost_a_worker_waits_for_the_others_and_they_for_it(process: 
     before, suspect, after = [await order(process, n) for n in range(3)]
     await process.lose_a_worker(suspect)
 
-    working = [hand(runner, before)]
-    await room.holds(before)
-    working.append(hand(runner, suspect))
-    await room.holds(before)
+    working = await one_behind_the_other(runner, room, before, suspect)
     working.append(hand(runner, after))
-    await room.holds(before)
-    room.let_out(before)
-    await room.holds(suspect)
-    room.let_out(suspect)
-    await room.holds(after)
-    room.let_out(after)
+    await leave_one_after_the_other(room, before, suspect, after)
 
     assert await asyncio.gather(*working) == [Verdict.ACK] * 3
     assert (await process.get(suspect)).fence == 2
@@ -113,10 +123,7 @@ async def test_what_lost_a_worker_does_not_begin_while_it_waits(process: Process
     other, suspect = await order(process, 1), await order(process, 2)
     lost = await process.lose_a_worker(suspect)
 
-    working = [hand(runner, other)]
-    await room.holds(other)
-    working.append(hand(runner, suspect))
-    await room.holds(other)
+    working = await one_behind_the_other(runner, room, other, suspect)
 
     assert await process.get(suspect) == lost
     room.let_out(other, suspect)
@@ -185,13 +192,8 @@ async def test_a_later_attempt_is_alone_too(process: Process):
     again = await expire(process, await process.lose_a_worker(suspect))
     assert (again.status, again.attempt) == (Status.RETRY_SCHEDULED, 2)
 
-    working = [hand(runner, other)]
-    await room.holds(other)
-    working.append(hand(runner, again))
-    await room.holds(other)
-    room.let_out(other)
-    await room.holds(suspect)
-    room.let_out(suspect)
+    working = await one_behind_the_other(runner, room, other, again)
+    await leave_one_after_the_other(room, other, suspect)
     await asyncio.gather(*working)
 
 
@@ -208,13 +210,8 @@ async def test_a_persons_retry_of_it_is_alone_too(process: Process):
     retried = (await review_of(process).retry(letter["dead_letter_id"])).execution
     assert retried is not None
 
-    working = [hand(runner, other)]
-    await room.holds(other)
-    working.append(hand(runner, retried))
-    await room.holds(other)
-    room.let_out(other)
-    await room.holds(retried)
-    room.let_out(retried)
+    working = await one_behind_the_other(runner, room, other, retried)
+    await leave_one_after_the_other(room, other, retried)
     await asyncio.gather(*working)
 
 
@@ -256,11 +253,8 @@ async def test_who_is_stopped_while_it_waits_makes_room(process: Process):
     runner = process.runner(room)
     other, suspect, after = [await order(process, n) for n in range(3)]
     lost = await process.lose_a_worker(suspect)
-    working = [hand(runner, other)]
-    await room.holds(other)
-    waiting = hand(runner, suspect)
-    await room.holds(other)
-    working.append(hand(runner, after))
+    working, waiting = await one_behind_the_other(runner, room, other, suspect)
+    behind = hand(runner, after)
     await room.holds(other)
 
     waiting.cancel()
@@ -270,7 +264,7 @@ async def test_who_is_stopped_while_it_waits_makes_room(process: Process):
     await room.holds(other, after)
     assert await process.get(suspect) == lost
     room.let_out(other, after)
-    await asyncio.gather(*working)
+    await asyncio.gather(working, behind)
 
 
 async def test_what_was_done_meanwhile_is_not_done_again(process: Process):
@@ -278,10 +272,7 @@ async def test_what_was_done_meanwhile_is_not_done_again(process: Process):
     runner = process.runner(room)
     other, suspect = await order(process, 1), await order(process, 2)
     await process.lose_a_worker(suspect)
-    working = [hand(runner, other)]
-    await room.holds(other)
-    working.append(hand(runner, suspect))
-    await room.holds(other)
+    working = await one_behind_the_other(runner, room, other, suspect)
     assert await process.runner(owner="elsewhere").handle(delivery(suspect)) is Verdict.ACK
 
     room.let_out(other)
